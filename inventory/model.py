@@ -1,0 +1,350 @@
+"""The nouns of a district's network, as its people write them in YAML.
+
+One class per kind of entry; every class is frozen and refuses unknown keys. What is computed rather than
+written (addresses, ports, who is whose neighbour) is in ``network.Network``, which is built from a ``District``.
+Durations are written ``90s``, ``15m``, ``4h``, ``7d`` and held as seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
+# An AS number, RFC 6793: 0 and 4294967295 are reserved (RFC 7607, RFC 7300).
+Asn = Annotated[int, Field(ge=1, le=4294967294)]
+# An 802.1Q VLAN id: 0 and 4095 are reserved by the standard.
+VlanId = Annotated[int, Field(ge=1, le=4094)]
+# A service on a host: tcp/443, udp/123, or icmp.
+Port = Annotated[str, StringConstraints(pattern=r"^((tcp|udp)/[1-9][0-9]{0,4}|icmp)$")]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _network(value: object) -> object:
+    if not isinstance(value, str):
+        message = "expected a prefix such as 10.1.0.0/16"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located problem
+    return IPv4Network(value)
+
+
+def _seconds(value: object) -> object:
+    found = re.fullmatch(r"([1-9][0-9]*)([smhd])", value) if isinstance(value, str) else None
+    if not found:
+        message = "expected a duration such as 90s, 15m, 4h or 7d"
+        raise ValueError(message)
+    return int(found[1]) * _UNITS[found[2]]
+
+
+Prefix = Annotated[IPv4Network, BeforeValidator(_network)]
+Duration = Annotated[int, BeforeValidator(_seconds)]
+
+
+class Entry(BaseModel):
+    """Anything written in the inventory: frozen, strict about types, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Name(Entry):
+    """A name people read, in the reader's language."""
+
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+    def of(self, language: str) -> str:
+        """Return the Chinese name for ``zh…`` languages and the English one for all others."""
+        return self.zh if language.startswith("zh") else self.en
+
+
+class SecretRef(Entry):
+    """Where a secret is found: a key of the vault file. The value itself is never in the inventory."""
+
+    secret: Id
+
+
+# ---- district.yaml ---------------------------------------------------------------------------------------
+
+
+class AddressPlan(Entry):
+    """The pools from which addresses are allocated.
+
+    ``zones`` has one pool for each zone with user networks, so that filters name a zone by one prefix and a new
+    network in one unit changes no other device.
+    """
+
+    loopbacks: Prefix
+    links: Prefix
+    services: Prefix
+    zones: dict[Id, Prefix]
+
+
+class Bfd(Entry):
+    """RFC 5880 timers of every district link. Detection time is ``interval_ms * multiplier``."""
+
+    interval_ms: Annotated[int, Field(ge=50, le=60000)]
+    multiplier: Annotated[int, Field(ge=2, le=50)]
+
+
+class Ospf(Entry):
+    """RFC 2328: one area for the district, point-to-point links, authenticated (appendix D.3)."""
+
+    area: Annotated[int, Field(ge=0, le=4294967295)] = 0
+    hello: Duration
+    dead: Duration
+    key: SecretRef
+    bfd: Bfd
+
+
+class SnmpUser(Entry):
+    """A user of the User-based Security Model (RFC 3414; SHA-2: RFC 7860; AES: RFC 3826)."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
+    level: Literal["authPriv"]
+    auth_protocol: Literal["SHA", "SHA224", "SHA256", "SHA384", "SHA512"]
+    auth_secret: SecretRef
+    priv_protocol: Literal["AES"]
+    priv_secret: SecretRef
+
+
+class Management(Entry):
+    """How devices are reached and watched: in band, from the controllers' loopbacks only.
+
+    ``account`` is the login that netdr uses over SSH with a key; ``authorized_key`` names the public key in the vault.
+    """
+
+    account: Id
+    authorized_key: SecretRef
+    snmp: SnmpUser
+    syslog: tuple[Id, ...] = ()
+    ntp: tuple[Id, ...] = ()
+
+
+class Monitoring(Entry):
+    """How often devices are asked, how often rules are evaluated, how long a link may be down before it is an alert."""
+
+    scrape: Duration
+    evaluate: Duration
+    link_down_for: Duration
+    group_wait: Duration
+
+
+class Settings(Entry):
+    """The district as a whole."""
+
+    id: Id
+    name: Name
+    asn: Asn
+    addresses: AddressPlan
+    ospf: Ospf
+    management: Management
+    monitoring: Monitoring
+
+
+# ---- sites.yaml ------------------------------------------------------------------------------------------
+
+
+class Site(Entry):
+    """A place that can be lost as one. ``main`` holds the services, ``dr`` takes over, ``aggregation`` gathers units."""
+
+    id: Id
+    name: Name
+    kind: Literal["main", "aggregation", "dr"]
+
+
+# ---- devices.yaml ----------------------------------------------------------------------------------------
+
+
+class Device(Entry):
+    """A switch or router of the backbone. Units' access switches are made from ``units.yaml``."""
+
+    id: Id
+    site: Id
+    role: Literal["core", "aggregation", "access", "dr"]
+    platform: Id
+
+
+class Link(Entry):
+    """A routed point-to-point line between two devices. Ports are allocated unless pinned here."""
+
+    ends: tuple[Id, Id]
+    ports: dict[Id, str] = {}
+    cost: Annotated[int, Field(ge=1, le=65535)] = 10
+
+
+class Host(Entry):
+    """A server netdr works with: it sits at a site and has a routed link to each device of ``uplinks``."""
+
+    id: Id
+    site: Id
+    role: Literal["controller", "services"]
+    uplinks: tuple[Id, ...] = Field(min_length=1)
+
+
+# ---- units.yaml ------------------------------------------------------------------------------------------
+
+
+class Vlan(Entry):
+    """A user network in a unit, in one zone."""
+
+    id: VlanId
+    name: Id
+    zone: Id
+    prefixlen: Annotated[int, Field(ge=8, le=30)] = 26
+
+
+class Unit(Entry):
+    """A bureau, town or other office: one access switch, two uplinks to two different sites, its user networks."""
+
+    id: Id
+    name: Name
+    user_class: Id
+    platform: Id = "linux"
+    uplinks: tuple[Id, ...]
+    vlans: tuple[Vlan, ...] = Field(min_length=1)
+    # Reviewed exception for a unit that really has one line: the text is the reason and is shown in reports.
+    single_uplink: str = ""
+
+
+# ---- policy.yaml -----------------------------------------------------------------------------------------
+
+
+class Zone(Entry):
+    """A division of the network. Only ``user`` zones hold user networks; ``external`` ones lie behind the city."""
+
+    id: Id
+    name: Name
+    kind: Literal["user", "external"]
+    # External zones only: what lies behind the city line. 0.0.0.0/0 means everything that is nobody else's.
+    prefixes: tuple[Prefix, ...] = ()
+
+
+class UserClass(Entry):
+    """A kind of unit, for the policy."""
+
+    id: Id
+    name: Name
+
+
+class Source(Entry):
+    """Where a rule's traffic comes from. ``classes`` empty means every class."""
+
+    zone: Id
+    classes: tuple[Id, ...] = ()
+
+
+class Destination(Entry):
+    """Where a rule's traffic goes: services on their published ports, or a zone on the ports of ``ports``."""
+
+    services: tuple[Id, ...] = ()
+    zone: Id | None = None
+    ports: tuple[Port, ...] = ()
+
+
+class Rule(Entry):
+    """Permission for traffic to start. Everything no rule permits is refused; answers always pass."""
+
+    id: Id
+    source: Source
+    to: Destination
+
+
+# ---- uplink.yaml -----------------------------------------------------------------------------------------
+
+
+class UplinkPeer(Entry):
+    """One BGP session to the city. The lowest ``preference`` carries the traffic while it is up."""
+
+    device: Id
+    preference: Annotated[int, Field(ge=1, le=16)]
+
+
+class Uplink(Entry):
+    """The line up to the city. ``accept`` is all that is taken from it (RFC 8212), ``announce`` all that is told."""
+
+    id: Id
+    name: Name
+    asn: Asn
+    key: SecretRef
+    peers: tuple[UplinkPeer, ...] = Field(min_length=1)
+    accept: tuple[Prefix, ...] = Field(min_length=1)
+    max_prefix: Annotated[int, Field(ge=1, le=100000)]
+
+
+# ---- services.yaml, protection.yaml ----------------------------------------------------------------------
+
+
+class Postgres(Entry):
+    """A PostgreSQL database that belongs to a service. ``queries`` must return a row that is true when restored."""
+
+    kind: Literal["postgresql"]
+    database: Id
+    queries: dict[str, str] = {}
+
+
+class Files(Entry):
+    """A directory tree that belongs to a service."""
+
+    kind: Literal["files"]
+    path: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+
+
+DataSource = Annotated[Postgres | Files, Field(discriminator="kind")]
+
+
+class Service(Entry):
+    """Something that runs on the services hosts, has a /32 of its own and survives the loss of a site.
+
+    ``app`` is the program that serves it (``casework`` and ``pages`` in the lab, anything on a real host).
+    """
+
+    id: Id
+    name: Name
+    tier: Annotated[int, Field(ge=1, le=3)]
+    home: Id
+    standby: Id
+    protection: Id
+    app: Id
+    ports: tuple[Port, ...] = Field(min_length=1)
+    data: tuple[DataSource, ...] = Field(min_length=1)
+
+
+class Retention(Entry):
+    """How many snapshots are kept, in restic's own words."""
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+
+
+class Protection(Entry):
+    """What a service is promised: how much may be lost (RPO), how long it may take (RTO), and how that is kept."""
+
+    id: Id
+    rpo: Duration
+    rto: Duration
+    every: Duration
+    proof_every: Duration
+    retention: Retention
+
+
+class District(Entry):
+    """Everything written in one inventory folder, checked file by file and across files."""
+
+    settings: Settings
+    sites: tuple[Site, ...]
+    devices: tuple[Device, ...]
+    links: tuple[Link, ...]
+    hosts: tuple[Host, ...]
+    units: tuple[Unit, ...]
+    zones: tuple[Zone, ...]
+    classes: tuple[UserClass, ...]
+    rules: tuple[Rule, ...]
+    uplink: Uplink
+    services: tuple[Service, ...]
+    protections: tuple[Protection, ...]
