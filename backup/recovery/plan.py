@@ -1,0 +1,129 @@
+"""A recovery plan: a graph of steps, as data. Nothing here acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from inventory.model import Name
+from netdr.kernel.errors import RecoveryError, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do after the steps it ``needs``, within ``limit`` seconds; ``service`` is empty if it serves all."""
+
+    id: str
+    title: Name
+    needs: tuple[str, ...] = ()
+    limit: float = 60.0
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of one scenario, in an order in which each comes after all it needs."""
+
+    scenario: str
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, scenario: str, steps: Sequence[Step]) -> Plan:
+        """Given steps in any order, return the plan. Raise RecoveryError for unknown needs, twins and cycles."""
+        by_id = {step.id: step for step in steps}
+        if len(by_id) != len(steps):
+            raise RecoveryError("two steps have the same id", where=scenario)
+        for step in steps:
+            for need in step.needs:
+                if need not in by_id:
+                    raise RecoveryError(f"step '{step.id}' needs an {unknown('step', need, by_id)}", where=scenario)
+        try:
+            order = tuple(TopologicalSorter({step.id: step.needs for step in steps}).static_order())
+        except CycleError as error:
+            raise RecoveryError(f"steps wait for each other: {' → '.join(error.args[1])}", where=scenario) from error
+        return cls(scenario, tuple(by_id[name] for name in order))
+
+
+def _step(name: str, en: str, zh: str, *needs: str, limit: float = 60.0, service: str = "") -> Step:
+    return Step(name, Name(en=en, zh=zh), needs, limit, service)
+
+
+def failover_plan(services: Iterable[str]) -> Plan:
+    """Return the plan for a lost main site: nothing starts before the loss is certain, nothing is announced unserved."""
+    steps = [
+        _step("detect", "ask witnesses whether the main site is gone", "向见证单位确认主站点已失效", limit=60),
+        _step("fence", "record that the DR site is active", "登记容灾站点为主用", "detect", limit=10),
+    ]
+    for service in services:
+        steps += [
+            _step(
+                f"restore:{service}",
+                f"restore {service} from the DR copy",
+                f"从容灾副本恢复 {service}",
+                "detect",
+                limit=1800,
+                service=service,
+            ),
+            _step(
+                f"start:{service}",
+                f"start {service} at the DR site",
+                f"在容灾站点启动 {service}",
+                f"restore:{service}",
+                "fence",
+                limit=120,
+                service=service,
+            ),
+        ]
+    started = tuple(step.id for step in steps if step.id.startswith("start:"))
+    steps.append(_step("switch", "announce the service addresses", "发布服务地址", *started, limit=300))
+    steps += [
+        _step(f"verify:{s}", f"use {s} at its address", f"按原地址访问 {s}", "switch", limit=60, service=s)
+        for s in _services(steps)
+    ]
+    return Plan.of("server-room-lost", steps)
+
+
+def failback_plan(services: Iterable[str]) -> Plan:
+    """Return the plan for going home: old addresses go, writing stops, the last state moves, then the addresses."""
+    steps = [
+        _step("ready", "check that the main site is whole", "检查主站点是否完好", limit=120),
+        _step("withdraw", "withdraw the old site's addresses", "撤销主站点的旧地址", "ready", limit=300),
+    ]
+    for service in services:
+        steps += [
+            _step(
+                f"freeze:{service}",
+                f"stop {service} at the DR site",
+                f"在容灾站点停止 {service}",
+                "withdraw",
+                service=service,
+            ),
+            _step(
+                f"carry:{service}",
+                f"carry {service} home",
+                f"将 {service} 的数据带回主站点",
+                f"freeze:{service}",
+                limit=1800,
+                service=service,
+            ),
+            _step(
+                f"start:{service}",
+                f"start {service} at the main site",
+                f"在主站点启动 {service}",
+                f"carry:{service}",
+                limit=120,
+                service=service,
+            ),
+        ]
+    started = tuple(step.id for step in steps if step.id.startswith("start:"))
+    steps.append(_step("switch", "announce the service addresses", "发布服务地址", *started, limit=300))
+    steps += [
+        _step(f"verify:{s}", f"use {s} at its address", f"按原地址访问 {s}", "switch", limit=60, service=s)
+        for s in _services(steps)
+    ]
+    return Plan.of("failback", steps)
+
+
+def _services(steps: Iterable[Step]) -> tuple[str, ...]:
+    return tuple(step.service for step in steps if step.id.startswith("start:"))
