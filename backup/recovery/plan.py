@@ -50,7 +50,7 @@ def _step(name: str, en: str, zh: str, *needs: str, limit: float = 60.0, service
 
 
 def failover_plan(services: Iterable[str]) -> Plan:
-    """Return the plan for a lost main site: nothing starts before the loss is certain, nothing is announced unserved."""
+    """Return the plan for a lost main site: nothing starts before the loss is certain or announced unserved."""
     steps = [
         _step("detect", "ask witnesses whether the main site is gone", "向见证单位确认主站点已失效", limit=60),
         _step("fence", "record that the DR site is active", "登记容灾站点为主用", "detect", limit=10),

@@ -65,7 +65,7 @@ class Report:
 def figures(
     network: Network, services: Sequence[str], lost_at: float, steps: Sequence[Done]
 ) -> dict[str, ServiceFigures]:
-    """Given what was done, return each service's figures: RTO to its verified answer, RPO by the restored data's age."""
+    """Given what was done, return each service's figures: RTO to its verified answer, RPO by its data's age."""
     by_id = {done.step.id: done for done in steps}
     known = {service.id: service for service in network.district.services}
     protections = {protection.id: protection for protection in network.district.protections}

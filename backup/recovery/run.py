@@ -59,14 +59,16 @@ class Journal:
         self._db.close()
 
 
-def carry_out(
-    plan: Plan,
-    actions: Mapping[str, Action],
-    journal: Journal,
-    run: str,
-    tell: Callable[[Done], None],
-    workers: int = 4,
-) -> tuple[Done, ...]:
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where a run is written down: the journal, the run's id there, and who is told of each step that ended."""
+
+    journal: Journal
+    run: str
+    tell: Callable[[Done], None]
+
+
+def carry_out(plan: Plan, actions: Mapping[str, Action], record: Record, workers: int = 4) -> tuple[Done, ...]:
     """Run every step after all it needs. Return what was done, in the order it ended.
 
     Raise Problems if steps failed: steps that do not depend on them have been run, those that do have not.
@@ -78,13 +80,13 @@ def carry_out(
             for step in plan.steps:
                 taken = step.id in done or step in running.values()
                 if not taken and all(need in done and done[need].failure is None for need in step.needs):
-                    running[pool.submit(_one, step, actions[step.id], journal, run)] = step
+                    running[pool.submit(_one, step, actions[step.id], record)] = step
             if not running:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 step = running.pop(future)
                 done[step.id] = future.result()
-                tell(done[step.id])
+                record.tell(done[step.id])
     failures = [item.failure for item in done.values() if item.failure]
     if failures:
         left = ", ".join(step.id for step in plan.steps if step.id not in done) or "nothing"
@@ -93,13 +95,13 @@ def carry_out(
     return tuple(done.values())
 
 
-def _one(step: Step, action: Action, journal: Journal, run: str) -> Done:
+def _one(step: Step, action: Action, record: Record) -> Done:
     started = time.time()
-    journal.write(run, step.id, "begun", {})
+    record.journal.write(record.run, step.id, "begun", {})
     try:
         facts = action(step.limit)
     except NetdrError as error:
-        journal.write(run, step.id, "failed", error.as_dict())
+        record.journal.write(record.run, step.id, "failed", error.as_dict())
         return Done(step, started, time.time(), failure=error)
-    journal.write(run, step.id, "done", facts)
+    record.journal.write(record.run, step.id, "done", facts)
     return Done(step, started, time.time(), facts)

@@ -76,7 +76,7 @@ class Verbs(click.Group):
 )
 @click.pass_context
 def root(ctx: click.Context, folder: Path | None, state: Path | None) -> None:
-    """netdr: a district's network as code, and its services back when the server room is lost."""  # noqa: D403
+    """netdr: a district's network as code, and its services back when the server room is lost."""
     ctx.obj = Context(folder=folder, state_folder=state, language=language(os.environ))
 
 

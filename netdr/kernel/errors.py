@@ -113,7 +113,7 @@ class LabError(NetdrError):
 
 
 class MissingError(NetdrError):
-    """This machine lacks a program, a privilege or a kernel feature."""
+    """The machine lacks a program, a privilege or a kernel feature."""
 
     exit_code = 13
     kind = "missing"
@@ -126,7 +126,7 @@ class MonitorError(NetdrError):
     kind = "monitor"
 
 
-class Problems(NetdrError):
+class Problems(NetdrError):  # noqa: N818 - several errors, not one
     """All problems of one stage at once. The exit code is the first one's."""
 
     kind = "problems"
