@@ -1,0 +1,85 @@
+"""Ansible's view of the district: devices and hosts, grouped by kind, role, site, platform and unit class."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+from inventory import load
+from monitoring.daemons import daemons
+from netdr.kernel.errors import NetdrError
+
+if TYPE_CHECKING:
+    from inventory.network import Network, Node
+
+DOCUMENTATION = """
+name: netdr
+short_description: The hosts and groups of a netdr district
+description: Reads the district named by NETDR_INVENTORY. SSH keys and pinned host keys come from NETDR_STATE.
+options:
+  plugin:
+    description: The name of this plugin.
+    required: true
+    choices: [netdr]
+"""
+
+
+class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
+    """Adds one host per device and server; nothing is decided here."""
+
+    NAME = "netdr"
+
+    def verify_file(self, path: str) -> bool:
+        """Return whether ``path`` is the file that asks for this plugin."""
+        return Path(path).name == "netdr.yml"
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:  # noqa: ANN401 - Ansible's
+        """Fill Ansible's inventory. Raise AnsibleParserError with every mistake of the district."""
+        super().parse(inventory, loader, path, cache)
+        folder = Path(os.environ.get("NETDR_INVENTORY", ""))
+        if not os.environ.get("NETDR_INVENTORY"):
+            raise AnsibleParserError("NETDR_INVENTORY is not set: name the district's folder in it")
+        state = Path(os.environ.get("NETDR_STATE", folder / ".netdr"))
+        try:
+            network = load.network(folder)
+        except NetdrError as error:
+            raise AnsibleParserError(error.report()) from error
+        for node in network.nodes.values():
+            if node.kind != "external":
+                self._add(network, node, state)
+
+    def _add(self, network: Network, node: Node, state: Path) -> None:
+        self.inventory.add_host(node.id)
+        for group in _groups(network, node):
+            self.inventory.add_group(group)
+            self.inventory.add_child(group, node.id)
+        for name, value in _variables(network, node, state).items():
+            self.inventory.set_variable(node.id, name, value)
+
+
+def _groups(network: Network, node: Node) -> list[str]:
+    names = [f"{node.kind}s", f"role_{node.role}", f"site_{node.site}", f"platform_{node.platform}"]
+    if node.unit:
+        names.append(f"class_{network.units[node.unit].user_class}")
+    return [name.replace("-", "_") for name in names]
+
+
+def _variables(network: Network, node: Node, state: Path) -> dict[str, object]:
+    found: dict[str, object] = {"ansible_host": str(node.loopback), "netdr_site": node.site, "netdr_role": node.role}
+    if node.kind == "host":
+        found |= {
+            "ansible_user": network.district.settings.management.account,
+            "ansible_ssh_private_key_file": str(state / "ssh/id_ed25519"),
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={state / 'ssh/known_hosts'} -o ConnectTimeout=10",
+            "netdr_home": str(Path(__file__).resolve().parents[2]),
+            "netdr_site_kind": next(site.kind for site in network.district.sites if site.id == node.site),
+        }
+    if node.role == "controller":
+        found["netdr_daemons"] = [
+            {"name": daemon.name, "argv": list(daemon.argv), "user": daemon.user} for daemon in daemons()
+        ]
+    return found
