@@ -1,0 +1,48 @@
+import pytest
+
+from backup.recovery.plan import Plan, Step, failback_plan, failover_plan
+from inventory.model import Name
+from netdr.kernel.errors import RecoveryError
+
+TITLE = Name(en="a step", zh="步骤")
+
+
+def position(plan: Plan, step: str) -> int:
+    return [item.id for item in plan.steps].index(step)
+
+
+def test_steps_come_after_all_they_need() -> None:
+    plan = Plan.of("x", [Step("c", TITLE, ("a", "b")), Step("b", TITLE, ("a",)), Step("a", TITLE)])
+
+    assert [step.id for step in plan.steps] == ["a", "b", "c"]
+
+
+def test_an_unknown_need_lists_the_known_steps() -> None:
+    with pytest.raises(RecoveryError, match="unknown step 'z'; known: a, b"):
+        Plan.of("x", [Step("a", TITLE, ("z",)), Step("b", TITLE)])
+
+
+def test_steps_that_wait_for_each_other_are_refused() -> None:
+    with pytest.raises(RecoveryError, match="wait for each other"):
+        Plan.of("x", [Step("a", TITLE, ("b",)), Step("b", TITLE, ("a",))])
+
+
+def test_twins_are_refused() -> None:
+    with pytest.raises(RecoveryError, match="same id"):
+        Plan.of("x", [Step("a", TITLE), Step("a", TITLE)])
+
+
+def test_failover_announces_only_what_serves_and_fences_before_it_starts() -> None:
+    plan = failover_plan(["approval", "portal"])
+
+    for service in ("approval", "portal"):
+        assert position(plan, "fence") < position(plan, f"start:{service}") < position(plan, "switch")
+        assert position(plan, "detect") < position(plan, f"restore:{service}")
+        assert position(plan, "switch") < position(plan, f"verify:{service}")
+
+
+def test_failback_stops_writing_before_it_carries_the_data() -> None:
+    plan = failback_plan(["approval"])
+
+    order = ["ready", "withdraw", "freeze:approval", "carry:approval", "start:approval", "switch", "verify:approval"]
+    assert [step.id for step in plan.steps] == order

@@ -1,0 +1,95 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backup.recovery.plan import Plan, Step
+from backup.recovery.run import Action, Done, Facts, Journal, Record, carry_out
+from inventory.model import Name
+from netdr.kernel.errors import Problems, RecoveryError
+
+TITLE = Name(en="a step", zh="步骤")
+PLAN = Plan.of("x", [Step("a", TITLE), Step("b", TITLE, ("a",)), Step("side", TITLE), Step("c", TITLE, ("b", "side"))])
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "journal" / "recovery.db")
+    yield journal
+    journal.close()
+
+
+def record_order(order: list[str], name: str) -> Action:
+    def act(_limit: float) -> Facts:
+        order.append(name)
+        return {"name": name}
+
+    return act
+
+
+def fail(_limit: float) -> Facts:
+    raise RecoveryError("it broke", where="b")
+
+
+def actions(order: list[str]) -> dict[str, Action]:
+    return {step.id: record_order(order, step.id) for step in PLAN.steps}
+
+
+def test_every_step_runs_once_after_all_it_needs(journal: Journal) -> None:
+    order: list[str] = []
+    told: list[Done] = []
+
+    done = carry_out(PLAN, actions(order), Record(journal, "r1", told.append))
+
+    assert sorted(order) == ["a", "b", "c", "side"]
+    assert order.index("a") < order.index("b") < order.index("c")
+    assert order.index("side") < order.index("c")
+    assert told == list(done)
+    assert {item.step.id: item.facts for item in done}["b"] == {"name": "b"}
+
+
+def test_a_failed_step_stops_what_depends_on_it_and_nothing_else(journal: Journal) -> None:
+    order: list[str] = []
+
+    with pytest.raises(Problems) as caught:
+        carry_out(PLAN, actions(order) | {"b": fail}, Record(journal, "r1", lambda _done: None))
+
+    assert sorted(order) == ["a", "side"]
+    assert "it broke" in caught.value.report()
+    assert "not begun: c" in caught.value.report()
+
+
+def test_the_journal_has_each_step_before_and_after(journal: Journal) -> None:
+    with pytest.raises(Problems):
+        carry_out(PLAN, actions([]) | {"b": fail}, Record(journal, "r1", lambda _done: None))
+
+    rows = journal.rows("r1")
+    assert rows.index(("a", "begun")) < rows.index(("a", "done")) < rows.index(("b", "begun"))
+    assert ("b", "failed") in rows
+    assert not [row for row in rows if row[0] == "c"]
+
+
+def test_a_step_is_on_the_disk_before_it_begins(journal: Journal, tmp_path: Path) -> None:
+    seen: list[list[tuple[str, str]]] = []
+
+    def look(_limit: float) -> Facts:
+        other = Journal(tmp_path / "journal" / "recovery.db")
+        seen.append(other.rows("r1"))
+        other.close()
+        return {}
+
+    carry_out(PLAN, actions([]) | {"a": look}, Record(journal, "r1", lambda _done: None))
+
+    assert ("a", "begun") in seen[0]
+
+
+def test_a_step_is_given_its_time_limit(journal: Journal) -> None:
+    limits: list[float] = []
+
+    def note(limit: float) -> Facts:
+        limits.append(limit)
+        return {}
+
+    carry_out(Plan.of("x", [Step("a", TITLE, limit=7.5)]), {"a": note}, Record(journal, "r1", lambda _done: None))
+
+    assert limits == [7.5]
