@@ -13,13 +13,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
+ID_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+PORT_PATTERN = r"^((tcp|udp)/[1-9][0-9]{0,4}|icmp)$"
+USER_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,31}$"
+PATH_PATTERN = r"^/[A-Za-z0-9._/-]+$"
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=24)]
 # An AS number, RFC 6793: 0 and 4294967295 are reserved (RFC 7607, RFC 7300).
 Asn = Annotated[int, Field(ge=1, le=4294967294)]
 # An 802.1Q VLAN id: 0 and 4095 are reserved by the standard.
 VlanId = Annotated[int, Field(ge=1, le=4094)]
 # A service on a host: tcp/443, udp/123, or icmp.
-Port = Annotated[str, StringConstraints(pattern=r"^((tcp|udp)/[1-9][0-9]{0,4}|icmp)$")]
+Port = Annotated[str, StringConstraints(pattern=PORT_PATTERN)]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -102,7 +107,7 @@ class Ospf(Entry):
 class SnmpUser(Entry):
     """A user of the User-based Security Model (RFC 3414; SHA-2: RFC 7860; AES: RFC 3826)."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
+    name: Annotated[str, StringConstraints(pattern=USER_PATTERN)]
     level: Literal["authPriv"]
     auth_protocol: Literal["SHA", "SHA224", "SHA256", "SHA384", "SHA512"]
     auth_secret: SecretRef
@@ -289,7 +294,7 @@ class Files(Entry):
     """A directory tree that belongs to a service."""
 
     kind: Literal["files"]
-    path: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+    path: Annotated[str, StringConstraints(pattern=PATH_PATTERN)]
 
 
 DataSource = Annotated[Postgres | Files, Field(discriminator="kind")]

@@ -20,21 +20,24 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Literal
 
 from inventory.addressing import Record
-from inventory.model import District, Link, Unit, Vlan
+from inventory.links import LinkKind, access_id, declared_links, link_name
+from inventory.model import District, Unit, Vlan
 from netdr.kernel.errors import UsageError, unknown
 
 NodeKind = Literal["device", "host", "external"]
-LinkKind = Literal["backbone", "uplink", "host", "city"]
 
-
-def link_name(one: str, other: str) -> str:
-    """Return the name of the link between two nodes, the same whichever is named first."""
-    return "--".join(sorted((one, other)))
-
-
-def access_id(unit: str) -> str:
-    """Return the id of a unit's access switch."""
-    return f"acc-{unit}"
+__all__ = [
+    "End",
+    "LinkKind",
+    "Network",
+    "Node",
+    "NodeKind",
+    "UserNet",
+    "Wire",
+    "access_id",
+    "declared_links",
+    "link_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,21 +195,6 @@ def _nodes(district: District, record: Record) -> Iterator[Node]:
         yield Node(host.id, "host", host.role, host.site, "server", record.loopbacks[host.id])
     city = district.uplink.id
     yield Node(city, "external", "city", city, "external", record.loopbacks[city])
-
-
-def declared_links(district: District) -> Iterator[tuple[LinkKind, Link]]:
-    """Yield every link the district implies, with its kind: backbone, units' uplinks, hosts' uplinks, city lines."""
-    for link in district.links:
-        yield "backbone", link
-    for unit in district.units:
-        for number, uplink in enumerate(unit.uplinks):
-            # The second uplink costs more, so that the path of a unit is the same on every day that nothing is broken.
-            yield "uplink", Link(ends=(access_id(unit.id), uplink), cost=10 + 90 * number)
-    for host in district.hosts:
-        for uplink in host.uplinks:
-            yield "host", Link(ends=(host.id, uplink))
-    for peer in district.uplink.peers:
-        yield "city", Link(ends=(district.uplink.id, peer.device))
 
 
 def _wires(district: District, record: Record) -> Iterator[Wire]:

@@ -1,0 +1,157 @@
+"""pydantic's errors in an operator's words: the value, the rule, the known names. Values of secrets are never shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from inventory import model
+from inventory.source import Step
+from netdr.kernel.errors import unknown
+
+# What a text must look like, by the pattern of the model.
+PHRASES: Mapping[str, str] = {
+    model.ID_PATTERN: "an id: lower-case letters, digits and single hyphens, beginning with a letter",
+    model.PORT_PATTERN: "a port such as tcp/443, udp/123 or icmp",
+    model.USER_PATTERN: "an SNMP user name: letters, digits, _ and -, beginning with a letter, at most 32",
+    model.PATH_PATTERN: "an absolute path of letters, digits and ./_-",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One refused value: the steps to it within its entry, what is wrong, the rule it breaks."""
+
+    steps: tuple[Step, ...]
+    what: str
+    why: str = ""
+
+
+def mistakes(kind: type[BaseModel], error: ValidationError) -> Iterator[Mistake]:
+    """Given the error of validating a ``kind``, yield each mistake in the order of the model."""
+    for detail in error.errors(include_url=False):
+        yield _mistake(kind, detail)
+
+
+def shown(value: object) -> str:
+    """Return a value as it is named in a message: short, on one line, and without the content of containers."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, tuple):
+        return "a list"
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def _mistake(kind: type[BaseModel], detail: ErrorDetails) -> Mistake:
+    steps, value, context = tuple(detail["loc"]), detail["input"], detail.get("ctx", {})
+    rule = detail["type"]
+    if _secret(steps, context):
+        what = "a secret is written as a reference: {secret: NAME}"
+        return Mistake(steps, what, "the value belongs in the vault, never in the inventory")
+    if rule == "missing":
+        return _missing(kind, steps)
+    if rule == "extra_forbidden":
+        return Mistake(steps, unknown("key", str(steps[-1]), _fields(kind, steps[:-1])))
+    if rule in _RANGES:
+        comparison, bound = _RANGES[rule]
+        return Mistake(steps, f"{shown(value)} is too {comparison}", f"{bound} {context[_BOUND[rule]]}")
+    if rule in _KINDS:
+        return Mistake(steps, f"{shown(value)} is not {_KINDS[rule]}")
+    if rule in _SPECIAL:
+        return Mistake(steps, *_SPECIAL[rule](value, context))
+    return Mistake(steps, f"{shown(value)}: {detail['msg']}")
+
+
+_RANGES = {
+    "greater_than_equal": ("small", "at least"),
+    "less_than_equal": ("large", "at most"),
+}
+_BOUND = {"greater_than_equal": "ge", "less_than_equal": "le"}
+_KINDS = {
+    "int_type": "a whole number",
+    "string_type": "text (write it in quotes)",
+    "tuple_type": "a list",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
+}
+
+
+def _literal(value: object, context: Mapping[str, Any]) -> tuple[str, ...]:
+    known = re.findall(r"'([^']*)'", context.get("expected") or context["expected_tags"])
+    return (unknown("value", str(value if value is not None else "nothing"), known),)
+
+
+def _pattern(value: object, context: Mapping[str, Any]) -> tuple[str, ...]:
+    return (f"{shown(value)} is not {PHRASES.get(context['pattern'], context['pattern'])}",)
+
+
+def _long(value: object, context: Mapping[str, Any]) -> tuple[str, ...]:
+    return (f"{shown(value)} is too long", f"at most {context['max_length']} characters")
+
+
+def _entries(_: object, context: Mapping[str, Any]) -> tuple[str, ...]:
+    actual, bound = context["actual_length"], context.get("min_length", context.get("max_length"))
+    word = "at least" if "min_length" in context else "at most"
+    return (f"{actual} entries are given", f"{word} {bound}")
+
+
+_SPECIAL: Mapping[str, Callable[[object, Mapping[str, Any]], tuple[str, ...]]] = {
+    "literal_error": _literal,
+    "union_tag_invalid": lambda _, context: _literal(context["tag"], context),
+    "union_tag_not_found": lambda *_: ("key 'kind' is missing",),
+    "string_pattern_mismatch": _pattern,
+    "string_too_short": lambda *_: ("the text is empty",),
+    "string_too_long": _long,
+    "too_short": _entries,
+    "too_long": _entries,
+    "value_error": lambda value, context: (shown(value), str(context["error"])),
+}
+
+
+def _secret(steps: tuple[Step, ...], context: Mapping[str, Any]) -> bool:
+    return context.get("class_name") == model.SecretRef.__name__ or steps[-1:] == ("secret",)
+
+
+def _missing(kind: type[BaseModel], steps: tuple[Step, ...]) -> Mistake:
+    if isinstance(steps[-1], int):
+        return Mistake(steps[:-1], f"entry {steps[-1] + 1} is missing")
+    holder = _model(kind, steps[:-1])
+    needed = [name for name, field in holder.model_fields.items() if field.is_required()] if holder else []
+    return Mistake(steps[:-1], f"key '{steps[-1]}' is missing", f"needed: {', '.join(needed)}")
+
+
+def _fields(kind: type[BaseModel], steps: tuple[Step, ...]) -> tuple[str, ...]:
+    holder = _model(kind, steps)
+    return tuple(holder.model_fields) if holder else ()
+
+
+def _model(kind: type[BaseModel], steps: tuple[Step, ...]) -> type[BaseModel] | None:
+    """Return the model that the steps lead to; the step after a union of kinds is the kind's name."""
+    options: tuple[type[BaseModel], ...] = (kind,)
+    for step in steps:
+        if len(options) > 1:
+            options = tuple(option for option in options if step in get_args(option.model_fields["kind"].annotation))
+        elif isinstance(step, str) and options and step in options[0].model_fields:
+            options = tuple(_models(options[0].model_fields[step]))
+    return options[0] if len(options) == 1 else None
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, FieldInfo):
+        yield from _models(annotation.annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    else:
+        for part in get_args(annotation):
+            yield from _models(part)

@@ -1,0 +1,85 @@
+"""A district's folder, parsed once and refused as a whole if anything in it is wrong.
+
+``examine`` finds everything, ``district`` and ``network`` raise it. All problems of a file set come at once: a file that
+cannot be parsed does not hide the mistakes of the others, and checks across files run as far as what they need is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from inventory import record as records
+from inventory.addressing import Record
+from inventory.check import CHECKS, RECORD_CHECKS, RECORD_WARNINGS, WARNINGS
+from inventory.check.finding import Check, Finding
+from inventory.draft import Draft, draft
+from inventory.model import District
+from inventory.network import Network
+from netdr.kernel.errors import InventoryError, NetdrError, Problems
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What is wrong with a folder. ``district`` is set if nothing is wrong with it, ``record`` if that could be read."""
+
+    problems: tuple[NetdrError, ...]
+    warnings: tuple[NetdrError, ...]
+    district: District | None
+    record: Record | None
+
+
+def network(folder: Path) -> Network:
+    """Return the district of a folder with all its addresses. Raise Problems with everything that is wrong."""
+    found = examine(folder)
+    if found.problems or found.district is None or found.record is None:
+        raise Problems(found.problems)
+    return Network.of(found.district, found.record)
+
+
+def district(folder: Path) -> District:
+    """Return what people wrote in a folder. Raise Problems with everything that is wrong with it."""
+    found = draft(folder)
+    problems = (*found.problems, *_problems(found))
+    if problems:
+        raise Problems(problems)
+    return found.district
+
+
+def examine(folder: Path) -> Examination:
+    """Return everything that is wrong with a folder, and everything that is merely worth knowing."""
+    found = draft(folder)
+    problems = (*found.problems, *_problems(found))
+    warnings = tuple(_located(found, WARNINGS))
+    if problems:
+        return Examination(problems, warnings, None, None)
+    try:
+        record = records.read(folder)
+    except Problems as error:
+        return Examination(error.problems, warnings, found.district, None)
+    return Examination(
+        problems=tuple(_told(record, at) for check in RECORD_CHECKS for at in check(found.district, record.value)),
+        warnings=(
+            *warnings,
+            *(_told(record, at) for check in RECORD_WARNINGS for at in check(found.district, record.value)),
+        ),
+        district=found.district,
+        record=record.value,
+    )
+
+
+def _problems(found: Draft) -> tuple[NetdrError, ...]:
+    return tuple(_located(found, CHECKS))
+
+
+def _located(found: Draft, checks: tuple[Check, ...]) -> list[NetdrError]:
+    return [
+        InventoryError(finding.what, where=found.where(finding.at), why=finding.why, hint=finding.hint)
+        for check in checks
+        if check.needs <= found.complete
+        for finding in check.find(found.district)
+    ]
+
+
+def _told(record: records.Written, finding: Finding) -> NetdrError:
+    return InventoryError(finding.what, where=record.where(finding.at), why=finding.why, hint=finding.hint)
