@@ -126,6 +126,13 @@ class MonitorError(NetdrError):
     kind = "monitor"
 
 
+class BusyError(NetdrError):
+    """Somebody else is at it: another change holds the lock, or a device still has one pending."""
+
+    exit_code = 15
+    kind = "busy"
+
+
 class Problems(NetdrError):  # noqa: N818 - several errors, not one
     """All problems of one stage at once. The exit code is the first one's."""
 
