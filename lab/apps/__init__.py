@@ -1,0 +1,1 @@
+"""The programs that run inside the lab's services hosts, and the data they start with."""
