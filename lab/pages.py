@@ -46,7 +46,7 @@ _SECTIONS = (
         "第{n}部分：{name}主动公开政府信息，依申请公开的事项均在法定期限内答复，无收费和减免情况。",
     ),
 )
-_PARAGRAPHS = 24
+_PARAGRAPHS = 48
 
 
 def tree(network: Network, service: Service) -> Mapping[str, str]:

@@ -145,7 +145,10 @@ def _refusal(service: Service) -> str:
         return f"{service.address} port {service.port}: {error}"
     finally:
         connection.close()
-    return "" if answer.status == 200 else f"{answer.status} {answer.reason}: {said}"
+    if answer.status == 200:
+        return ""
+    # The program explains itself in JSON; the web server's own pages add nothing to the status.
+    return f"{answer.status} {answer.reason}" + (f": {said}" if said.startswith("{") else "")
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:
