@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -89,7 +90,7 @@ class Draft:
 class _Reading:
     """The state of reading one folder."""
 
-    values: dict[str, object] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     complete: set[str] = field(default_factory=set)
     problems: list[NetdrError] = field(default_factory=list)
     documents: dict[str, Document] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """A district's folder, parsed once and refused as a whole if anything in it is wrong.
 
-``examine`` finds everything, ``district`` and ``network`` raise it. All problems of a file set come at once: a file that
-cannot be parsed does not hide the mistakes of the others, and checks across files run as far as what they need is there.
+``examine`` finds everything, ``district`` and ``network`` raise it. All problems of a file set come at once: a file
+that cannot be parsed does not hide the mistakes of the others, and checks across files run as far as what they need is
+there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from netdr.kernel.errors import InventoryError, NetdrError, Problems
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What is wrong with a folder. ``district`` is set if nothing is wrong with it, ``record`` if that could be read."""
+    """What is wrong with a folder. ``district`` is set if nothing is wrong with it, ``record`` if that can be read."""
 
     problems: tuple[NetdrError, ...]
     warnings: tuple[NetdrError, ...]

@@ -8,6 +8,7 @@ Durations are written ``90s``, ``15m``, ``4h``, ``7d`` and held as seconds.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
@@ -71,6 +72,23 @@ class SecretRef(Entry):
     secret: Id
 
 
+@dataclass(frozen=True, slots=True)
+class SecretUse:
+    """What a secret must be to serve: its length in characters, or an OpenSSH public key."""
+
+    least: int = 1
+    most: int = 1024
+    public_key: bool = False
+
+
+# RFC 2328 D.3: an MD5 key is at most 16 octets. RFC 3414 11.2: a passphrase has at least 8; Net-SNMP and switches take
+# 64 at most. Linux tcp(7) TCP_MD5SIG: at most 80.
+OspfKey = Annotated[SecretRef, SecretUse(1, 16)]
+SnmpPassphrase = Annotated[SecretRef, SecretUse(8, 64)]
+BgpPassword = Annotated[SecretRef, SecretUse(1, 80)]
+PublicKey = Annotated[SecretRef, SecretUse(public_key=True)]
+
+
 # ---- district.yaml ---------------------------------------------------------------------------------------
 
 
@@ -100,7 +118,7 @@ class Ospf(Entry):
     area: Annotated[int, Field(ge=0, le=4294967295)] = 0
     hello: Duration
     dead: Duration
-    key: SecretRef
+    key: OspfKey
     bfd: Bfd
 
 
@@ -110,9 +128,9 @@ class SnmpUser(Entry):
     name: Annotated[str, StringConstraints(pattern=USER_PATTERN)]
     level: Literal["authPriv"]
     auth_protocol: Literal["SHA", "SHA224", "SHA256", "SHA384", "SHA512"]
-    auth_secret: SecretRef
+    auth_secret: SnmpPassphrase
     priv_protocol: Literal["AES"]
-    priv_secret: SecretRef
+    priv_secret: SnmpPassphrase
 
 
 class Management(Entry):
@@ -122,7 +140,7 @@ class Management(Entry):
     """
 
     account: Id
-    authorized_key: SecretRef
+    authorized_key: PublicKey
     snmp: SnmpUser
     syslog: tuple[Id, ...] = ()
     ntp: tuple[Id, ...] = ()
@@ -153,7 +171,10 @@ class Settings(Entry):
 
 
 class Site(Entry):
-    """A place that can be lost as one. ``main`` holds the services, ``dr`` takes over, ``aggregation`` gathers units."""
+    """A place that can be lost as one.
+
+    ``main`` holds the services, ``dr`` takes over, ``aggregation`` gathers units.
+    """
 
     id: Id
     name: Name
@@ -273,7 +294,7 @@ class Uplink(Entry):
     id: Id
     name: Name
     asn: Asn
-    key: SecretRef
+    key: BgpPassword
     peers: tuple[UplinkPeer, ...] = Field(min_length=1)
     accept: tuple[Prefix, ...] = Field(min_length=1)
     max_prefix: Annotated[int, Field(ge=1, le=100000)]

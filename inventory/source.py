@@ -68,8 +68,7 @@ def read(path: Path) -> Document:
 
 def write(path: Path, value: object, heading: str) -> None:
     """Write plain dicts, lists and scalars as YAML below a comment, replacing the file in one step."""
-    comment = "".join(f"# {line}\n" for line in heading.splitlines())
-    text = comment + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+    text = "".join(f"# {line}\n" for line in heading.splitlines()) + dump(value)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -81,6 +80,11 @@ def write(path: Path, value: object, heading: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def dump(value: object) -> str:
+    """Return plain dicts, lists and scalars as YAML, in the order they have."""
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
 
 
 def _text(path: Path) -> str:
