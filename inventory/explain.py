@@ -62,21 +62,12 @@ def _mistake(kind: type[BaseModel], detail: ErrorDetails) -> Mistake:
         return _missing(kind, steps)
     if rule == "extra_forbidden":
         return Mistake(steps, unknown("key", str(steps[-1]), _fields(kind, steps[:-1])))
-    if rule in _RANGES:
-        comparison, bound = _RANGES[rule]
-        return Mistake(steps, f"{shown(value)} is too {comparison}", f"{bound} {context[_BOUND[rule]]}")
     if rule in _KINDS:
         return Mistake(steps, f"{shown(value)} is not {_KINDS[rule]}")
-    if rule in _SPECIAL:
-        return Mistake(steps, *_SPECIAL[rule](value, context))
-    return Mistake(steps, f"{shown(value)}: {detail['msg']}")
+    words = _SPECIAL[rule](value, context) if rule in _SPECIAL else (f"{shown(value)}: {detail['msg']}",)
+    return Mistake(steps, *words)
 
 
-_RANGES = {
-    "greater_than_equal": ("small", "at least"),
-    "less_than_equal": ("large", "at most"),
-}
-_BOUND = {"greater_than_equal": "ge", "less_than_equal": "le"}
 _KINDS = {
     "int_type": "a whole number",
     "string_type": "text (write it in quotes)",
@@ -107,6 +98,8 @@ def _entries(_: object, context: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 _SPECIAL: Mapping[str, Callable[[object, Mapping[str, Any]], tuple[str, ...]]] = {
+    "greater_than_equal": lambda value, context: (f"{shown(value)} is too small", f"at least {context['ge']}"),
+    "less_than_equal": lambda value, context: (f"{shown(value)} is too large", f"at most {context['le']}"),
     "literal_error": _literal,
     "union_tag_invalid": lambda _, context: _literal(context["tag"], context),
     "union_tag_not_found": lambda *_: ("key 'kind' is missing",),

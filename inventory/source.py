@@ -57,9 +57,15 @@ class Document:
 
 def read(path: Path) -> Document:
     """Return the file's document. Raise Problems with everything that is wrong with its form."""
-    text = _text(path)
+    return parse(path, _text(path))
+
+
+def parse(path: Path, text: str) -> Document:
+    """Return the document in a text that was read from ``path``. Raise Problems with what is wrong with its form."""
+    problems: list[InventoryError] = list(_tabs(path, text))
+    if problems:
+        raise Problems(problems)
     node = _compose(path, text)
-    problems: list[InventoryError] = []
     value = _Builder(path, problems).build(node)
     if problems:
         raise Problems(problems)
@@ -88,22 +94,18 @@ def dump(value: object) -> str:
 
 
 def _text(path: Path) -> str:
-    """Return the file's text. Raise Problems if it cannot be read, is not UTF-8, empty, or indented by tabs."""
+    """Return the file's text. Raise Problems if it cannot be read, is not UTF-8."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise Problems([InventoryError("cannot be read", where=str(path), why=error.strerror or str(error))]) from None
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         what = f"byte 0x{data[error.start]:02x} is not UTF-8"
         hint = "save the file as UTF-8; for a file in GBK: iconv -f GBK -t UTF-8"
         raise Problems([InventoryError(what, where=f"{path}:{line}", hint=hint)]) from None
-    problems = list(_tabs(path, text))
-    if problems:
-        raise Problems(problems)
-    return text
 
 
 def _tabs(path: Path, text: str) -> Iterator[InventoryError]:
@@ -174,7 +176,7 @@ class _Builder:
             return self._mapping(node)
         if isinstance(node, yaml.SequenceNode):
             return tuple(self.build(item) for item in node.value)
-        return _scalar(node)
+        return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -193,8 +195,8 @@ class _Builder:
         self._problems.append(InventoryError(what, where=f"{self._path}:{node.start_mark.line + 1}", why=why))
 
 
-def _scalar(node: yaml.Node) -> object:
-    text: str = node.value
+def _scalar(node: yaml.ScalarNode) -> object:
+    text = node.value
     if node.style is not None:
         return text
     for pattern, make in _PLAIN:
