@@ -133,6 +133,13 @@ class BusyError(NetdrError):
     kind = "busy"
 
 
+class StoppedError(NetdrError):
+    """The operator stopped it; the text says in which state everything is left."""
+
+    exit_code = 130
+    kind = "stopped"
+
+
 class Problems(NetdrError):  # noqa: N818 - several errors, not one
     """All problems of one stage at once. The exit code is the first one's."""
 
