@@ -1,0 +1,81 @@
+"""A world in memory: sites whose nodes can be lost, services with data that can be copied, a network that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backup.recovery.world import Facts, World
+from inventory.model import Service
+from inventory.network import Network
+from inventory.placement import Placement
+from netdr.kernel.errors import RecoveryError, UnreachableError
+
+
+class FakeWorld:
+    """``lost`` holds the nodes that do not answer, ``cut_off`` the switches that see nothing of the main site.
+
+    ``data`` is what each host has of each service, ``copies`` what the DR repository has, ``running`` the active
+    (host, service) pairs, ``log`` everything that was asked, in order.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.lost: set[str] = set()
+        self.data: dict[tuple[str, str], int] = {}
+        self.copies: dict[str, int] = {}
+        self.running: set[tuple[str, str]] = set()
+        self.placements: list[Placement] = []
+        self.announced: Placement | None = None
+        self.log: list[str] = []
+
+    def world(self) -> World:
+        """Return the world as a recovery sees it."""
+        return World(self.network, self, self.answering, self.witness, self.change, self.placements.append)
+
+    def answering(self, nodes: Sequence[str]) -> tuple[str, ...]:
+        """Return the nodes that are not lost."""
+        return tuple(node for node in nodes if node not in self.lost)
+
+    def witness(self, switch: str, nodes: Sequence[str]) -> tuple[str, ...]:
+        """Return what the switch reaches: everything that is not lost."""
+        if switch in self.lost:
+            raise UnreachableError("no answer", where=switch)
+        return self.answering(nodes)
+
+    def change(self, placement: Placement) -> Facts:
+        """Announce the services where the placement says."""
+        self.log.append(f"change {placement.epoch}")
+        self.announced = placement
+        return {"changed": 1}
+
+    def control(self, host: str, service: str, verb: str, limit: float) -> Facts:  # noqa: ARG002 - Services
+        """Start or stop; nothing starts without data."""
+        self.log.append(f"{verb} {service} on {host}")
+        if verb == "start" and (host, service) not in self.data:
+            raise RecoveryError("there is no data", where=host)
+        (self.running.add if verb == "start" else self.running.discard)((host, service))
+        return {}
+
+    def restore(self, host: str, service: str, limit: float) -> Facts:  # noqa: ARG002 - Services
+        """Put the copy in place."""
+        self.log.append(f"restore {service} on {host}")
+        if service not in self.copies:
+            raise RecoveryError("there is no copy", where=service)
+        self.data[host, service] = self.copies[service]
+        return {"snapshot": "0" * 64, "as_of": float(self.copies[service])}
+
+    def carry(self, source: str, target: str, service: str, limit: float) -> Facts:  # noqa: ARG002 - Services
+        """Move the last state; a service that still runs is refused, as it would go on changing."""
+        self.log.append(f"carry {service} to {target}")
+        if (source, service) in self.running:
+            raise RecoveryError("the service still runs", where=source)
+        self.data[target, service] = self.data[source, service]
+        return {"snapshot": "1" * 64, "as_of": float(self.data[source, service])}
+
+    def use(self, service: Service, limit: float) -> Facts:  # noqa: ARG002 - Services
+        """Answer where the announced site runs the service."""
+        site = self.announced.active[service.id] if self.announced else service.home
+        host = self.network.hosts("services", site)[0].id
+        if (host, service.id) not in self.running:
+            raise RecoveryError("no answer", where=service.id)
+        return {"from": host}
