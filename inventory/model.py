@@ -147,12 +147,16 @@ class Management(Entry):
 
 
 class Monitoring(Entry):
-    """How often devices are asked, how often rules are evaluated, how long a link may be down before it is an alert."""
+    """How often devices are asked, how often rules are evaluated, how long a link may be down before it is an alert.
+
+    ``webhook`` is where Alertmanager sends what it gathers; without one, alerts are shown and sent nowhere.
+    """
 
     scrape: Duration
     evaluate: Duration
     link_down_for: Duration
     group_wait: Duration
+    webhook: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = ""
 
 
 class Settings(Entry):
