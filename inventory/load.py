@@ -14,7 +14,7 @@ from inventory import record as records
 from inventory.addressing import Record
 from inventory.check import CHECKS, RECORD_CHECKS, RECORD_WARNINGS, WARNINGS
 from inventory.check.finding import Check, Finding
-from inventory.draft import Draft, draft
+from inventory.draft import FILES, Draft, draft
 from inventory.model import District
 from inventory.network import Network
 from netdr.kernel.errors import InventoryError, NetdrError, Problems
@@ -41,8 +41,7 @@ def network(folder: Path) -> Network:
 def district(folder: Path) -> District:
     """Return what people wrote in a folder. Raise Problems with everything that is wrong with it."""
     found = draft(folder)
-    problems = (*found.problems, *_problems(found))
-    if problems:
+    if problems := _problems(found):
         raise Problems(problems)
     return found.district
 
@@ -50,7 +49,7 @@ def district(folder: Path) -> District:
 def examine(folder: Path) -> Examination:
     """Return everything that is wrong with a folder, and everything that is merely worth knowing."""
     found = draft(folder)
-    problems = (*found.problems, *_problems(found))
+    problems = _problems(found)
     warnings = tuple(_located(found, WARNINGS))
     if problems:
         return Examination(problems, warnings, None, None)
@@ -70,7 +69,13 @@ def examine(folder: Path) -> Examination:
 
 
 def _problems(found: Draft) -> tuple[NetdrError, ...]:
-    return tuple(_located(found, CHECKS))
+    """Return everything that is wrong with what people wrote, in the order of files and lines."""
+    return tuple(sorted((*found.problems, *_located(found, CHECKS)), key=_place))
+
+
+def _place(problem: NetdrError) -> tuple[int, int]:
+    path, _, line = problem.where.rpartition(":")
+    return FILES.index(Path(path or line).name), int(line) if path else 0
 
 
 def _located(found: Draft, checks: tuple[Check, ...]) -> list[NetdrError]:

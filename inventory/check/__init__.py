@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from inventory.check import (
+    addresses,
+    identity,
+    links,
+    policy,
+    protection,
+    record,
+    references,
+    resilience,
+    routing,
+    units,
+)
 
-from inventory.addressing import Record
-from inventory.check.finding import Check, Finding
-from inventory.model import District
-
-RecordCheck = Callable[[District, Record], Iterable[Finding]]
-
-CHECKS: tuple[Check, ...] = ()
-WARNINGS: tuple[Check, ...] = ()
-RECORD_CHECKS: tuple[RecordCheck, ...] = ()
-RECORD_WARNINGS: tuple[RecordCheck, ...] = ()
+CHECKS = (
+    *identity.CHECKS,
+    *references.CHECKS,
+    *addresses.CHECKS,
+    *links.CHECKS,
+    *units.CHECKS,
+    *policy.CHECKS,
+    *routing.CHECKS,
+    *protection.CHECKS,
+    *resilience.CHECKS,
+)
+WARNINGS = (*units.WARNINGS, *resilience.WARNINGS)
+RECORD_CHECKS = record.CHECKS
+RECORD_WARNINGS = record.WARNINGS
