@@ -1,0 +1,79 @@
+"""The programs that watch, as they run on a controller: data for Ansible, the demo and the tests.
+
+Everything listens on loopback. Configuration is in ``/etc/netdr/monitor`` (``netdr monitor generate``), data in
+``/var/lib/netdr``, and all run as the account that owns both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+EXPORTER = "127.0.0.1:9116"
+PROMETHEUS = "127.0.0.1:9090"
+ALERTMANAGER = "127.0.0.1:9093"
+
+CONFIG = Path("/etc/netdr/monitor")
+STATE = Path("/var/lib/netdr")
+USER = "netdr"
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A program in the foreground. ``folders`` must exist and belong to ``user``; ``ready`` answers 200 when it serves.
+
+    ``reload`` is the signal that makes it read its configuration again, empty if it must be restarted.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    user: str
+    folders: tuple[Path, ...]
+    ready: str
+    reload: str
+
+
+def daemons(netdr: str, inventory: Path, config: Path = CONFIG, state: Path = STATE) -> tuple[Daemon, ...]:
+    """Given netdr's program and the district's folder on a controller, return the daemons in starting order."""
+    alerts, metrics = state / "alertmanager", state / "prometheus"
+    return (
+        Daemon(
+            name="netdr-exporter",
+            argv=(netdr, "-i", str(inventory), "--state", str(state), "monitor", "exporter", "--listen", EXPORTER),
+            user=USER,
+            folders=(state,),
+            ready=f"http://{EXPORTER}/-/healthy",
+            reload="",
+        ),
+        Daemon(
+            name="netdr-alertmanager",
+            argv=(
+                "/usr/bin/prometheus-alertmanager",
+                f"--config.file={config / 'alertmanager.yml'}",
+                f"--storage.path={alerts}",
+                f"--web.listen-address={ALERTMANAGER}",
+                # Empty: no cluster port. Each controller's Alertmanager stands alone.
+                "--cluster.listen-address=",
+                "--log.level=warn",
+            ),
+            user=USER,
+            folders=(alerts,),
+            ready=f"http://{ALERTMANAGER}/-/ready",
+            reload="HUP",
+        ),
+        Daemon(
+            name="netdr-prometheus",
+            argv=(
+                "/usr/bin/prometheus",
+                f"--config.file={config / 'prometheus.yml'}",
+                f"--storage.tsdb.path={metrics}",
+                "--storage.tsdb.retention.time=90d",
+                f"--web.listen-address={PROMETHEUS}",
+                "--log.level=warn",
+            ),
+            user=USER,
+            folders=(metrics,),
+            ready=f"http://{PROMETHEUS}/-/ready",
+            reload="HUP",
+        ),
+    )
