@@ -97,9 +97,8 @@ def _recovery(visits: Iterable[Visit], failed_at: float) -> float | None:
     """Return the seconds from the failure to the first success that follows a failed attempt."""
     failing = False
     for visit in visits:
-        if visit.t <= failed_at:
-            continue
-        if visit.ok and failing:
+        if visit.t > failed_at and visit.ok and failing:
             return visit.t - failed_at
-        failing = failing or not visit.ok
+        # A unit may notice before the one who stopped the service says when that was.
+        failing = not visit.ok if visit.t <= failed_at else failing or not visit.ok
     return None if failing else 0.0
