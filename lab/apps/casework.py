@@ -19,7 +19,7 @@ import socket
 import socketserver
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -44,9 +44,10 @@ class RequestError(Exception):
 class Database:
     """A few connections to one database, made when needed and thrown away together when one breaks."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, host: str | None = None) -> None:
+        """Given a database owned by the role of the same name; ``host`` is the socket's folder, None the usual one."""
         self._conninfo = psycopg.conninfo.make_conninfo(
-            dbname=name, user=name, connect_timeout=SECONDS, options=f"-c statement_timeout={SECONDS}s"
+            dbname=name, user=name, host=host, connect_timeout=SECONDS, options=f"-c statement_timeout={SECONDS}s"
         )
         self._slots = queue.LifoQueue[psycopg.Connection | None]()
         for _ in range(CONNECTIONS):
@@ -68,22 +69,24 @@ class Database:
             with connection.transaction(), connection.cursor() as cursor:
                 yield cursor
         except (psycopg.OperationalError, psycopg.InterfaceError):
-            self._drop(slot)
+            # The idle connections went to the same server.
+            self.close()
+            if slot is not None:
+                slot.close()
             slot = None
             raise
         finally:
             self._slots.put(slot)
 
-    def _drop(self, broken: psycopg.Connection | None) -> None:
-        """Close the broken connection and the idle ones, which went to the same server."""
+    def close(self) -> None:
+        """Close the idle connections; the next call connects afresh."""
         idle = []
         with suppress(queue.Empty):
             while True:
                 idle.append(self._slots.get_nowait())
-        for connection in (broken, *idle):
+        for connection in idle:
             if connection is not None:
                 connection.close()
-        for _ in idle:
             self._slots.put(None)
 
 
@@ -189,8 +192,8 @@ def serve(path: Path, database: str, user: str) -> None:
     path.unlink(missing_ok=True)
     account = pwd.getpwnam(user)
     address: Any = str(path)  # typeshed knows internet addresses only
-    with _Server(address, _Handler) as server:
-        server.set_app(Casework(Database(database)))
+    with _Server(address, _Handler) as server, closing(Database(database)) as opened:
+        server.set_app(Casework(opened))
         path.chmod(0o666)
         if os.geteuid() == 0:
             os.initgroups(user, account.pw_gid)
