@@ -18,7 +18,7 @@ def network() -> Network:
     return load.network(Path(__file__).parents[1] / "districts" / "linwu")
 
 
-def changed(network: Network, service: str, **fields: Any) -> Network:
+def changed(network: Network, service: str, **fields: object) -> Network:
     services = tuple(s.model_copy(update=fields) if s.id == service else s for s in network.district.services)
     district = network.district.model_copy(update={"services": services})
     return Network(district, network.nodes, network.wires, network.nets, network.services)
