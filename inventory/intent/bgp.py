@@ -23,7 +23,7 @@ DEFAULT_ROUTE = IPv4Network("0.0.0.0/0")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is special about a session to the city. ``key`` names its secret (RFC 2385); ``prepend`` counts AS numbers."""
+    """A line to the city. ``key`` names the secret of its session (RFC 2385), ``prepend`` counts added AS numbers."""
 
     port: str
     key: str

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 
 from inventory import placement as placements
 from inventory.intent.bgp import Bgp, bgp
+from inventory.intent.filters import Filters, filters
 from inventory.intent.interface import RoutedPort, UserVlan, routed_ports, user_vlans
 from inventory.intent.management import Identity, Snmp, Ssh, identity, snmp, ssh
 from inventory.intent.routing import Ospf, StaticRoute, ospf, static_routes
@@ -27,6 +28,7 @@ class DeviceIntent:
     ospf: Ospf
     statics: tuple[StaticRoute, ...]
     bgp: Bgp | None
+    filters: Filters | None
     ssh: Ssh
     snmp: Snmp | None
     ntp: tuple[IPv4Address, ...]
@@ -57,16 +59,19 @@ def device_intent(network: Network, device: str, placement: Mapping[str, str]) -
     if node is None or node.kind != "device":
         raise UsageError(unknown("device", device, (known.id for known in network.devices)))
     ports = routed_ports(network, device)
+    vlans = user_vlans(network, device)
+    border = bgp(network, device, ports)
     management = network.district.settings.management
     return DeviceIntent(
         platform=node.platform,
         identity=identity(network, node),
         loopback=node.loopback,
         ports=ports,
-        vlans=user_vlans(network, device),
+        vlans=vlans,
         ospf=ospf(network, device, ports),
         statics=static_routes(network, ports, placement),
-        bgp=bgp(network, device, ports),
+        bgp=border,
+        filters=filters(network, node, ports, vlans, border),
         ssh=ssh(network),
         snmp=snmp(network, node),
         ntp=tuple(network.nodes[host].loopback for host in management.ntp),
@@ -79,4 +84,4 @@ def underlay(network: Network, device: str) -> DeviceIntent:
 
     The whole intent says all of this in the same way. Raise UsageError if there is no such device.
     """
-    return replace(device_intent(network, device, {}), vlans=(), bgp=None, snmp=None, ntp=(), syslog=())
+    return replace(device_intent(network, device, {}), vlans=(), bgp=None, filters=None, snmp=None, ntp=(), syslog=())
