@@ -1,0 +1,18 @@
+#!/bin/sh
+# What init does on a device, in the order of a Debian: kernel settings, filters, interfaces, routing, the rest.
+# Daemons get the process files and arguments of their packages' own init scripts, so `service NAME restart` works.
+. /etc/netdr-lab/router
+
+# A commit that nobody confirmed before the power went is undone before any of its files is read.
+[ ! -x /usr/local/sbin/netdr-device ] || try netdr-device boot
+try hostname -F /etc/hostname
+start_network
+mkdir -p /run/sshd /run/lldpd /run/agentx /run/chrony /var/agentx
+try snmpd -LSwd -Lf /dev/null -u Debian-snmp -g Debian-snmp -I -smux,mteTrigger,mteTriggerConf -p /run/snmpd.pid
+try start_routing
+try /usr/sbin/sshd
+try lldpd
+try rsyslogd
+# -x: the nodes share the machine's clock and must leave it alone.
+try chronyd -x
+exit "$status"

@@ -1,0 +1,31 @@
+# Read by the boot of whatever routes. A part that fails is named and the rest goes on, as on any machine; $status tells.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+status=0
+
+try() {
+    said=$("$@" 2>&1) && return
+    printf '%s: %s\n' "$*" "$said" >&2
+    status=1
+}
+
+start_network() {
+    try sysctl -q -e -p /etc/sysctl.d/netdr-lab.conf
+    try nft -f /etc/nftables.conf
+    mkdir -p /run/network
+    # What ifupdown2's own start script does about the state of the time before the boot.
+    rm -f /var/tmp/network/ifstatenew
+    try ifup -a
+}
+
+# Without the package's watchfrr, which costs more than the daemons, and all daemons at once.
+start_routing() {
+    . /etc/frr/daemons
+    install -d -o frr -g frr -m 755 /run/frr
+    for daemon in zebra staticd bgpd ospfd bfdd; do
+        eval "wanted=\${$daemon:-no} options=\${${daemon}_options:-}"
+        # shellcheck disable=SC2086,SC2154  # a list of options; set by eval
+        [ "$wanted" != yes ] || "/usr/lib/frr/$daemon" -d $options >/dev/null &
+    done
+    wait
+    vtysh -b
+}
