@@ -51,7 +51,7 @@ class Owners:
 
 def owners(district: District) -> Owners:
     """Given a checked district, return what needs an address or a port."""
-    nodes = dict(_nodes(district))
+    nodes = dict(node_platforms(district))
     ports: dict[str, dict[str, str | None]] = {node: {} for node in nodes}
     links = {}
     for _, link in declared_links(district):
@@ -87,7 +87,8 @@ def allocate(district: District, record: Record | None = None) -> Record:
     )
 
 
-def _nodes(district: District) -> Iterator[tuple[str, str]]:
+def node_platforms(district: District) -> Iterator[tuple[str, str]]:
+    """Yield every node of a district with its platform: devices, access switches, hosts, the city."""
     for device in district.devices:
         yield device.id, device.platform
     for unit in district.units:

@@ -185,6 +185,5 @@ def _explained(
     if base and isinstance(entry, dict) and isinstance(entry.get("id"), str):
         subject = f"{section.noun} '{entry['id']}'"
     for mistake in explain.mistakes(section.kind, error):
-        steps = ".".join(str(step) for step in mistake.steps if isinstance(step, str) and step != "[key]")
-        what = ": ".join(part for part in (subject, steps, mistake.what) if part)
+        what = ": ".join(part for part in (subject, mistake.field, mistake.what) if part)
         yield InventoryError(what, where=document.where((*base, *mistake.steps)), why=mistake.why)

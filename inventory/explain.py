@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from inventory import model
@@ -26,17 +25,22 @@ PHRASES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One refused value: the steps to it within its entry, what is wrong, the rule it breaks."""
+    """One refused value: the steps to it within its entry, the field's name, what is wrong, the rule it breaks."""
 
     steps: tuple[Step, ...]
+    field: str
     what: str
     why: str = ""
 
 
 def mistakes(kind: type[BaseModel], error: ValidationError) -> Iterator[Mistake]:
     """Given the error of validating a ``kind``, yield each mistake in the order of the model."""
-    for detail in error.errors(include_url=False):
-        yield _mistake(kind, detail)
+    details = error.errors(include_url=False)
+    for detail in details:
+        # pydantic counts refused entries as absent: a list of one bad entry would also be "too short".
+        inside = (other["loc"][: len(detail["loc"])] for other in details if other is not detail)
+        if detail["type"] not in {"too_short", "too_long"} or detail["loc"] not in inside:
+            yield _mistake(kind, detail)
 
 
 def shown(value: object) -> str:
@@ -55,17 +59,18 @@ def shown(value: object) -> str:
 def _mistake(kind: type[BaseModel], detail: ErrorDetails) -> Mistake:
     steps, value, context = tuple(detail["loc"]), detail["input"], detail.get("ctx", {})
     rule = detail["type"]
+    if rule in {"missing", "extra_forbidden"}:
+        holder, names = _follow(kind, steps[:-1])
+        words = _missing(holder, steps[-1]) if rule == "missing" else _extra(holder, steps[-1])
+        return Mistake(steps, ".".join(names), *words)
+    field = ".".join(_follow(kind, steps)[1])
     if _secret(steps, context):
         what = "a secret is written as a reference: {secret: NAME}"
-        return Mistake(steps, what, "the value belongs in the vault, never in the inventory")
-    if rule == "missing":
-        return _missing(kind, steps)
-    if rule == "extra_forbidden":
-        return Mistake(steps, unknown("key", str(steps[-1]), _fields(kind, steps[:-1])))
+        return Mistake(steps, field, what, "the value belongs in the vault, never in the inventory")
     if rule in _KINDS:
-        return Mistake(steps, f"{shown(value)} is not {_KINDS[rule]}")
+        return Mistake(steps, field, f"{shown(value)} is not {_KINDS[rule]}")
     words = _SPECIAL[rule](value, context) if rule in _SPECIAL else (f"{shown(value)}: {detail['msg']}",)
-    return Mistake(steps, *words)
+    return Mistake(steps, field, *words)
 
 
 _KINDS = {
@@ -116,34 +121,38 @@ def _secret(steps: tuple[Step, ...], context: Mapping[str, Any]) -> bool:
     return context.get("class_name") == model.SecretRef.__name__ or steps[-1:] == ("secret",)
 
 
-def _missing(kind: type[BaseModel], steps: tuple[Step, ...]) -> Mistake:
-    if isinstance(steps[-1], int):
-        return Mistake(steps[:-1], f"entry {steps[-1] + 1} is missing")
-    holder = _model(kind, steps[:-1])
+def _missing(holder: type[BaseModel] | None, step: Step) -> tuple[str, ...]:
+    if isinstance(step, int):
+        return (f"entry {step + 1} is missing",)
     needed = [name for name, field in holder.model_fields.items() if field.is_required()] if holder else []
-    return Mistake(steps[:-1], f"key '{steps[-1]}' is missing", f"needed: {', '.join(needed)}")
+    return f"key '{step}' is missing", f"needed: {', '.join(needed)}"
 
 
-def _fields(kind: type[BaseModel], steps: tuple[Step, ...]) -> tuple[str, ...]:
-    holder = _model(kind, steps)
-    return tuple(holder.model_fields) if holder else ()
+def _extra(holder: type[BaseModel] | None, step: Step) -> tuple[str, ...]:
+    return (unknown("key", str(step), holder.model_fields if holder else ()),)
 
 
-def _model(kind: type[BaseModel], steps: tuple[Step, ...]) -> type[BaseModel] | None:
-    """Return the model that the steps lead to; the step after a union of kinds is the kind's name."""
+def _follow(kind: type[BaseModel], steps: tuple[Step, ...]) -> tuple[type[BaseModel] | None, tuple[str, ...]]:
+    """Return the model that the steps lead to, if it is one, and the names of the fields on the way.
+
+    pydantic adds steps that no one has written: the kind's name after a union of kinds, ``[key]`` after a key.
+    """
     options: tuple[type[BaseModel], ...] = (kind,)
+    names: list[str] = []
     for step in steps:
+        if isinstance(step, int) or step == "[key]":
+            continue
         if len(options) > 1:
             options = tuple(option for option in options if step in get_args(option.model_fields["kind"].annotation))
-        elif isinstance(step, str) and options and step in options[0].model_fields:
-            options = tuple(_models(options[0].model_fields[step]))
-    return options[0] if len(options) == 1 else None
+            continue
+        names.append(step)
+        field = options[0].model_fields.get(step) if options else None
+        options = tuple(_models(field.annotation)) if field else ()
+    return (options[0] if len(options) == 1 else None), tuple(names)
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, FieldInfo):
-        yield from _models(annotation.annotation)
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     else:
         for part in get_args(annotation):

@@ -7,13 +7,15 @@ there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from inventory import record as records
 from inventory.addressing import Record
 from inventory.check import CHECKS, RECORD_CHECKS, RECORD_WARNINGS, WARNINGS
-from inventory.check.finding import Check, Finding
+from inventory.check.finding import Check
+from inventory.check.record import RecordCheck
 from inventory.draft import FILES, Draft, draft
 from inventory.model import District
 from inventory.network import Network
@@ -50,32 +52,32 @@ def examine(folder: Path) -> Examination:
     """Return everything that is wrong with a folder, and everything that is merely worth knowing."""
     found = draft(folder)
     problems = _problems(found)
-    warnings = tuple(_located(found, WARNINGS))
+    warnings = _sorted(_located(found, WARNINGS))
     if problems:
         return Examination(problems, warnings, None, None)
     try:
         record = records.read(folder)
     except Problems as error:
-        return Examination(error.problems, warnings, found.district, None)
-    return Examination(
-        problems=tuple(_told(record, at) for check in RECORD_CHECKS for at in check(found.district, record.value)),
-        warnings=(
-            *warnings,
-            *(_told(record, at) for check in RECORD_WARNINGS for at in check(found.district, record.value)),
-        ),
-        district=found.district,
-        record=record.value,
-    )
+        return Examination(_sorted(error.problems), warnings, found.district, None)
+    problems = _sorted(_told(record, found.district, RECORD_CHECKS))
+    warnings = (*warnings, *_sorted(_told(record, found.district, RECORD_WARNINGS)))
+    return Examination(problems, warnings, found.district, record.value)
 
 
 def _problems(found: Draft) -> tuple[NetdrError, ...]:
     """Return everything that is wrong with what people wrote, in the order of files and lines."""
-    return tuple(sorted((*found.problems, *_located(found, CHECKS)), key=_place))
+    return _sorted((*found.problems, *_located(found, CHECKS)))
+
+
+def _sorted(problems: Iterable[NetdrError]) -> tuple[NetdrError, ...]:
+    return tuple(sorted(problems, key=_place))
 
 
 def _place(problem: NetdrError) -> tuple[int, int]:
     path, _, line = problem.where.rpartition(":")
-    return FILES.index(Path(path or line).name), int(line) if path else 0
+    if not line.isdigit():
+        path, line = problem.where, "0"
+    return (*FILES, records.FILE).index(Path(path).name), int(line)
 
 
 def _located(found: Draft, checks: tuple[Check, ...]) -> list[NetdrError]:
@@ -87,5 +89,9 @@ def _located(found: Draft, checks: tuple[Check, ...]) -> list[NetdrError]:
     ]
 
 
-def _told(record: records.Written, finding: Finding) -> NetdrError:
-    return InventoryError(finding.what, where=record.where(finding.at), why=finding.why, hint=finding.hint)
+def _told(record: records.Written, district: District, checks: Iterable[RecordCheck]) -> list[NetdrError]:
+    return [
+        InventoryError(finding.what, where=record.where(finding.at), why=finding.why, hint=finding.hint)
+        for check in checks
+        for finding in check(district, record.value)
+    ]

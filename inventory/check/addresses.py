@@ -92,7 +92,7 @@ def _external(district: District) -> Iterator[Finding]:
     for index, zone in enumerate(district.zones):
         for place, prefix in enumerate(zone.prefixes):
             at = ("zones", index, "prefixes", place)
-            for pool in own:
+            for pool in own if zone.kind == "external" else ():
                 if prefix != _DEFAULT and prefix.overlaps(pool):
                     yield Finding(at, f"zone '{zone.id}': {prefix} overlaps the district's own {pool}")
 

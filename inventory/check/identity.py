@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from inventory.check.finding import Check, Finding
 from inventory.links import access_id
@@ -16,8 +16,9 @@ _OWN = (("zones", "zone"), ("classes", "class"), ("rules", "rule"), ("protection
 Named = Iterable[tuple[tuple[Step, ...], str, str]]
 
 
-def _twice(names: Named) -> Iterator[Finding]:
-    first: dict[str, str] = {}
+def _twice(names: Named, made: Mapping[str, str] | None = None) -> Iterator[Finding]:
+    """Yield each name that was given before, or that netdr makes of another one."""
+    first = dict(made or {})
     for at, name, owner in names:
         if name in first:
             yield Finding(at, f"{owner}: the id '{name}' is taken", f"by {first[name]}")
@@ -26,15 +27,14 @@ def _twice(names: Named) -> Iterator[Finding]:
 
 
 def _shared(district: District) -> Iterator[Finding]:
-    yield from _twice(_shared_names(district))
+    made = {access_id(unit.id): f"the access switch of unit '{unit.id}'" for unit in district.units}
+    made |= {f"host-{unit.id}": f"the user host of unit '{unit.id}'" for unit in district.units}
+    yield from _twice(_shared_names(district), made)
 
 
 def _shared_names(district: District) -> Named:
     if uplink := getattr(district, "uplink", None):
         yield ("uplink", "id"), uplink.id, f"uplink '{uplink.id}'"
-    for index, unit in enumerate(district.units):
-        yield ("units", index, "id"), access_id(unit.id), f"the access switch of unit '{unit.id}'"
-        yield ("units", index, "id"), f"host-{unit.id}", f"the user host of unit '{unit.id}'"
     for field, noun in _SHARED:
         for index, entry in enumerate(getattr(district, field)):
             yield (field, index, "id"), entry.id, f"{noun} '{entry.id}'"

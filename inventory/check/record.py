@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
-from inventory.addressing import Owners, Record, owners
+from inventory.addressing import EMPTY, Owners, Record, owners
 from inventory.check.finding import Finding
 from inventory.model import District
 from inventory.source import Step
@@ -18,6 +18,9 @@ RecordCheck = Callable[[District, Record], Iterable[Finding]]
 
 
 def _missing(district: District, record: Record) -> Iterator[Finding]:
+    if record == EMPTY:
+        yield Finding((), "no addresses are recorded", hint=_ALLOCATE)
+        return
     for at, noun, needed, present in _tables(owners(district), record):
         names = [name for name in needed if name not in present]
         if names:
@@ -57,19 +60,19 @@ def _outside(district: District, record: Record) -> Iterator[Finding]:
 
 def _lengths(district: District, record: Record) -> Iterator[Finding]:
     need = owners(district)
+    wanted = {("links", name): 31 for name in need.links}
+    wanted |= {("nets", name): prefixlen for name, (_, prefixlen) in need.nets.items()}
     for table, name, prefix in _prefixes(record):
-        wanted = 31 if table == "links" else need.nets[name][1] if name in need.nets else 32
-        if table in {"links", "nets"} and (table == "links" or name in need.nets) and prefix.prefixlen != wanted:
-            what = f"{_NOUNS[table]} {prefix} of '{name}' is recorded, a /{wanted} is asked for"
+        length = wanted.get((table, name), prefix.prefixlen)
+        if prefix.prefixlen != length:
+            what = f"{_NOUNS[table]} {prefix} of '{name}' is recorded, a /{length} is asked for"
             yield Finding((table, name), what, hint=_MOVE)
 
 
 def _twice(_: District, record: Record) -> Iterator[Finding]:
     """Yield each recorded prefix that overlaps one that begins before it, or at the same address."""
     furthest: tuple[str, IPv4Network] | None = None
-    for table, name, prefix in sorted(
-        _prefixes(record), key=lambda entry: (entry[2].network_address, entry[2].prefixlen)
-    ):
+    for table, name, prefix in sorted(_prefixes(record), key=lambda entry: entry[2]):
         if furthest and prefix.overlaps(furthest[1]):
             what = f"{_NOUNS[table]} {_address(prefix)} of '{name}' overlaps {_address(furthest[1])} of '{furthest[0]}'"
             yield Finding((table, name), what, hint=_MOVE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from inventory.addressing import owners
+from inventory.addressing import node_platforms
 from inventory.check.finding import Check, Finding, needing
 from inventory.links import access_id, declared_links
 from inventory.model import District
@@ -15,7 +15,7 @@ Graph = Mapping[str, frozenset[str]]
 
 def _graph(district: District) -> Graph:
     """Return the neighbours of each node; ends that do not exist are left out."""
-    found: dict[str, set[str]] = {node: set() for node in owners(district).nodes}
+    found: dict[str, set[str]] = {node: set() for node, _ in node_platforms(district)}
     for _, link in declared_links(district):
         one, other = link.ends
         if one in found and other in found:
@@ -25,12 +25,15 @@ def _graph(district: District) -> Graph:
 
 
 def _reached(district: District, graph: Graph, starts: Iterable[str], lost: frozenset[str]) -> set[str]:
-    """Return the nodes that have a path from one of the starts; hosts and the city do not forward."""
-    ends = {host.id for host in district.hosts} | {district.uplink.id}
+    """Return the nodes that have a path from one of the starts over the backbone.
+
+    A design must not lean on a unit's access switch to carry the traffic of others; hosts and the city forward none.
+    """
+    backbone = {device.id for device in district.devices}
     found = set(starts) - lost
     todo = list(found)
     for here in todo:
-        if here in ends and here not in starts:
+        if here not in backbone and here not in starts:
             continue
         fresh = graph[here] - found - lost
         found |= fresh
@@ -50,13 +53,16 @@ def _at(district: District, kind: str) -> frozenset[str]:
 
 @needing(*_ALL)
 def _cut_off(district: District) -> Iterator[Finding]:
-    reached = _reached(district, _graph(district), _controllers(district), frozenset())
+    graph, known = _graph(district), {device.id for device in district.devices}
+    reached = {name: _reached(district, graph, {name}, frozenset()) for name in sorted(_controllers(district))}
+    cut = {device: [f"'{name}'" for name in reached if device not in reached[name]] for device in known}
     for index, device in enumerate(district.devices):
-        if device.id not in reached:
-            yield Finding(("devices", index), f"device '{device.id}' cannot be reached from any controller")
+        if cut[device.id]:
+            what = f"device '{device.id}' cannot be reached from controller {', '.join(cut[device.id])}"
+            yield Finding(("devices", index), what)
     for place, peer in enumerate(district.uplink.peers):
-        if peer.device not in reached and peer.device in {device.id for device in district.devices}:
-            what = f"uplink: peer '{peer.device}' cannot be reached from any controller"
+        if cut.get(peer.device):
+            what = f"uplink: peer '{peer.device}' cannot be reached from controller {', '.join(cut[peer.device])}"
             yield Finding(("uplink", "peers", place, "device"), what)
 
 
@@ -65,11 +71,9 @@ def _without_main(district: District) -> Iterator[Finding]:
     graph, lost, dr = _graph(district), _at(district, "main"), _at(district, "dr")
     if not lost or not dr:
         return
-    whole = _reached(district, graph, dr, frozenset())
-    reached = _reached(district, graph, dr, lost)
+    cut = _reached(district, graph, dr, frozenset()) - _reached(district, graph, dr, lost)
     for index, unit in enumerate(district.units):
-        switch = access_id(unit.id)
-        if switch in whole and switch not in reached:
+        if access_id(unit.id) in cut and all(uplink in graph for uplink in unit.uplinks):
             what = f"unit '{unit.id}' cannot reach the DR site when the main site is lost"
             yield Finding(("units", index, "uplinks"), what, f"uplinks: {', '.join(unit.uplinks)}")
 
