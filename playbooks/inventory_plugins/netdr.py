@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from monitoring.daemons import daemons
 from netdr.kernel.errors import NetdrError
 
 if TYPE_CHECKING:
+    from inventory.model import Service
     from inventory.network import Network, Node
 
 DOCUMENTATION = """
@@ -50,14 +52,14 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
             raise AnsibleParserError(error.report()) from error
         for node in network.nodes.values():
             if node.kind != "external":
-                self._add(network, node, state)
+                self._add(network, node, folder, state)
 
-    def _add(self, network: Network, node: Node, state: Path) -> None:
+    def _add(self, network: Network, node: Node, folder: Path, state: Path) -> None:
         self.inventory.add_host(node.id)
         for group in _groups(network, node):
             self.inventory.add_group(group)
             self.inventory.add_child(group, node.id)
-        for name, value in _variables(network, node, state).items():
+        for name, value in _variables(network, node, folder, state).items():
             self.inventory.set_variable(node.id, name, value)
 
 
@@ -68,18 +70,36 @@ def _groups(network: Network, node: Node) -> list[str]:
     return [name.replace("-", "_") for name in names]
 
 
-def _variables(network: Network, node: Node, state: Path) -> dict[str, object]:
+def _variables(network: Network, node: Node, folder: Path, state: Path) -> dict[str, object]:
     found: dict[str, object] = {"ansible_host": str(node.loopback), "netdr_site": node.site, "netdr_role": node.role}
-    if node.kind == "host":
-        found |= {
-            "ansible_user": network.district.settings.management.account,
-            "ansible_ssh_private_key_file": str(state / "ssh/id_ed25519"),
-            "ansible_ssh_common_args": f"-o UserKnownHostsFile={state / 'ssh/known_hosts'} -o ConnectTimeout=10",
-            "netdr_home": str(Path(__file__).resolve().parents[2]),
-            "netdr_site_kind": next(site.kind for site in network.district.sites if site.id == node.site),
-        }
+    if node.kind != "host":
+        return found
+    netdr = str(Path(sys.executable).with_name("netdr"))
+    found |= {
+        "ansible_user": network.district.settings.management.account,
+        "ansible_ssh_private_key_file": str(state / "ssh/id_ed25519"),
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={state / 'ssh/known_hosts'} -o ConnectTimeout=10",
+        "netdr_program": netdr,
+        "netdr_inventory": str(folder.resolve()),
+        "netdr_site_kind": next(site.kind for site in network.district.sites if site.id == node.site),
+    }
     if node.role == "controller":
         found["netdr_daemons"] = [
-            {"name": daemon.name, "argv": list(daemon.argv), "user": daemon.user} for daemon in daemons()
+            {"name": d.name, "argv": list(d.argv), "user": d.user, "folders": [str(path) for path in d.folders]}
+            for d in daemons(netdr, folder.resolve())
+        ]
+    if node.role == "services":
+        found["netdr_jobs"] = [
+            {"name": f"{job}-{service.id}", "argv": [netdr, "backup", job, service.id], "every": every}
+            for service, job, every in _jobs(network, node)
         ]
     return found
+
+
+def _jobs(network: Network, node: Node) -> list[tuple[Service, str, int]]:
+    """Return what a services host does by the clock: save what is at home here, prove what arrives here; in seconds."""
+    promises = {protection.id: protection for protection in network.district.protections}
+    services = network.district.services
+    saved = [(s, "run", promises[s.protection].every) for s in services if s.home == node.site]
+    proven = [(s, "prove", promises[s.protection].proof_every) for s in services if s.standby == node.site]
+    return saved + proven

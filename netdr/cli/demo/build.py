@@ -1,0 +1,100 @@
+"""Scenes 1 to 4: the inventory, the lab, configuration from day 0, a small change, a change that fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from netdr.cli.demo.figures import Figures
+from netdr.cli.demo.stage import Stage
+from netdr.kernel.errors import LabError
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+def inventory(stage: Stage) -> None:
+    """Check the district's files."""
+    with stage.step("check the inventory", "检查网络清单"):
+        _ = stage.network
+
+
+def lab(stage: Stage, figures: Figures) -> None:
+    """Bring the district up from day-0 configurations, and begin to set the servers up with Ansible."""
+    with stage.step("bring up the district, from day-0 configurations only", "启动整个区县（仅零配置）"):
+        begun = time.monotonic()
+        stage.lab("up", limit=180)
+        figures.lab_up_s = round(time.monotonic() - begun, 1)
+    stage.begin(stage.controller, "netdr-playbook", "site.yml")
+
+
+def deploy(stage: Stage, figures: Figures) -> None:
+    """Configure every device in band, then find nothing left to do."""
+    with stage.step("configure every device in band, all or none", "带内配置全部设备：全部成功或全部不变"):
+        report = stage.json(stage.controller, "deploy", "--yes", "--ticket", "DEMO-1", limit=300)
+        figures.devices_deployed = len(report["changed"])
+    with stage.step("deploy again: nothing to do", "再次执行：无需变更"):
+        again = stage.json(stage.controller, "deploy", "--yes", limit=120)
+        figures.second_deploy_changes = len(again["changed"])
+    status = stage.lab("status", "--json")
+    figures.nodes, figures.lab_memory_mb = _lab_size(status)
+
+
+def one_unit(stage: Stage, figures: Figures) -> None:
+    """Add a network to one unit: one device changes."""
+
+    def add(units: dict[str, Any]) -> None:
+        unit = units["units"][len(units["units"]) // 2]
+        vlan = {"id": 30, "name": "annex", "zone": unit["vlans"][0]["zone"], "prefixlen": 28}
+        unit["vlans"] = [*unit["vlans"], vlan]
+
+    with stage.step("add a VLAN to one unit", "为一个单位新增 VLAN"):
+        for node in (stage.controller, stage.dr_controller):
+            _edit(stage, node, "units.yaml", add)
+            stage.at(node, "netdr", "inventory", "allocate")
+        report = stage.json(stage.controller, "deploy", "--yes", "--ticket", "DEMO-2")
+        figures.one_unit_change_devices = len(report["changed"])
+
+
+def failed_check(stage: Stage, figures: Figures) -> None:
+    """Make a change whose post-check fails: every device it touched is as it was before."""
+    kind = stage.network.district.units[-1].user_class
+
+    def allow(policy: dict[str, Any]) -> None:
+        zone = next(zone["id"] for zone in policy["zones"] if zone["kind"] == "user")
+        rule = {
+            "id": "demo-mistake",
+            "source": {"zone": zone, "classes": [kind]},
+            "to": {"zone": zone, "ports": ["tcp/445"]},
+        }
+        policy["rules"] = [*policy["rules"], rule]
+
+    def take_back(policy: dict[str, Any]) -> None:
+        policy["rules"] = [rule for rule in policy["rules"] if rule["id"] != "demo-mistake"]
+
+    with stage.step("a change whose check fails: everything is brought back", "检查失败的变更：全部恢复原状"):
+        _edit(stage, stage.controller, "policy.yaml", allow)
+        report = stage.json(stage.controller, "deploy", "--yes", "--check", "false", limit=300, codes=(8,))
+        figures.rollback_restored_devices = len(report["rolled_back"])
+        if report["unknown"]:
+            raise LabError("devices in an unknown state", why=", ".join(report["unknown"]))
+        _edit(stage, stage.controller, "policy.yaml", take_back)
+        after = stage.json(stage.controller, "plan")
+        if after["changed"]:
+            raise LabError("devices differ from the inventory after a rollback", why=", ".join(after["changed"]))
+
+
+def _edit(stage: Stage, node: str, name: str, change: Edit) -> None:
+    """Change one file of the district as the controller sees it; the checkout itself stays as it is."""
+    path = str(stage.context.inventory.resolve() / name)
+    value = yaml.safe_load(stage.at(node, "cat", path))
+    change(value)
+    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+    stage.at(node, "tee", path, stdin=text)
+
+
+def _lab_size(status: str) -> tuple[int, int]:
+    value = yaml.safe_load(status)
+    return len(value["nodes"]), round(value["memory_mb"])

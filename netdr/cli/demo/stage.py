@@ -1,0 +1,136 @@
+"""Where the demo plays: the lab, its controllers, and its users at work. Commands are run as people would run them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from inventory.model import Service
+from inventory.network import Network
+from lab import users
+from netdr.cli.context import Context
+from netdr.kernel.errors import LabError
+
+NETDR = str(Path(sys.executable).with_name("netdr"))
+
+
+class Stage:
+    """One lab while the demo runs on it. ``work`` is a folder for what the demo keeps until its end."""
+
+    def __init__(self, context: Context, name: str, work: Path) -> None:
+        self.context, self.name, self.work = context, name, work
+        self._background: subprocess.Popen[str] | None = None
+
+    @cached_property
+    def network(self) -> Network:
+        """The district."""
+        return self.context.network
+
+    @cached_property
+    def controller(self) -> str:
+        """The controller at the main site."""
+        return self.network.hosts("controller", self.site("main"))[0].id
+
+    @cached_property
+    def dr_controller(self) -> str:
+        """The controller at the DR site."""
+        return self.network.hosts("controller", self.site("dr"))[0].id
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """The services that are protected and moved."""
+        return self.network.district.services
+
+    @property
+    def log(self) -> Path:
+        """What the users met."""
+        return self.work / "visits.jsonl"
+
+    def site(self, kind: str) -> str:
+        """Return the first site of a kind."""
+        return next(site.id for site in self.network.district.sites if site.kind == kind)
+
+    def step(self, en: str, zh: str) -> AbstractContextManager[None]:
+        """Print one line for a step, with its time."""
+        return self.context.step(en, zh)
+
+    def lab(self, *arguments: str, limit: float = 120) -> str:
+        """Run ``netdr lab`` on this lab and return what it printed. Raise LabError with its words if it fails."""
+        return self.run(self._lab(*arguments), limit, (0,)).stdout
+
+    def at(self, node: str, *command: str, limit: float = 120, stdin: str = "") -> str:
+        """Run a command on a node and return what it printed."""
+        return self.run(self._lab("exec", node, "--", *command), limit, (0,), stdin).stdout
+
+    def json(self, node: str, *command: str, limit: float = 120, codes: Sequence[int] = (0,)) -> Any:  # noqa: ANN401
+        """Run ``netdr`` with ``--json`` on a node and return the value it printed; ``codes`` are the exits expected."""
+        done = self.run(self._lab("exec", node, "--", "netdr", *command, "--json"), limit, codes)
+        try:
+            return json.loads(done.stdout)
+        except ValueError as error:
+            raise LabError(f"netdr {' '.join(command)} printed no JSON", where=node, why=done.stdout[-400:]) from error
+
+    def begin(self, node: str, *command: str) -> None:
+        """Start a command on a node in the background; ``join`` waits for it."""
+        output = (self.work / "background.log").open("w", encoding="utf-8")
+        with output:
+            self._background = subprocess.Popen(
+                self._lab("exec", node, "--", *command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                text=True,
+            )
+
+    def join(self, limit: float) -> None:
+        """Wait for the background command. Raise LabError with the end of its output if it failed."""
+        process, self._background = self._background, None
+        if process is None:
+            return
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            code = -9
+        if code != 0:
+            words = (self.work / "background.log").read_text(encoding="utf-8")[-1500:]
+            raise LabError(f"a background command ended with {code}", why=words)
+
+    @contextmanager
+    def users(self) -> Iterator[None]:
+        """Have a user in every unit use the services for as long as the context lasts."""
+        errand = users.errand(self.name, self.network, [service.id for service in self.services], self.log, 2.0)
+        with users.Users(errand):
+            yield
+
+    def close(self) -> None:
+        """End the background command, if it still runs."""
+        if self._background is not None:
+            self._background.kill()
+            self._background.wait()
+            self._background = None
+
+    def _lab(self, *arguments: str) -> list[str]:
+        folder = str(self.context.inventory)
+        return [NETDR, "-i", folder, "lab", "--name", self.name, *arguments]
+
+    def run(
+        self, argv: Sequence[str], limit: float, codes: Sequence[int], stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command here. Raise LabError with its words if it ends with another code than ``codes``."""
+        shown = " ".join(argv[1:])
+        try:
+            done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=limit, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"netdr {shown} did not end within {limit:.0f} s") from error
+        if done.returncode not in codes:
+            words = (done.stderr or done.stdout).strip()[-1500:]
+            raise LabError(f"netdr {shown} ended with {done.returncode}", why=words)
+        return done
