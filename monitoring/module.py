@@ -21,7 +21,10 @@ MetricType = Literal["gauge", "counter", "DisplayString", "InetAddressIPv4"]
 
 
 def _oid(value: object) -> object:
-    return parse_oid(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        message = "expected an object identifier such as 1.3.6.1.2.1.1"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located problem
+    return parse_oid(value)
 
 
 OidText = Annotated[Oid, BeforeValidator(_oid)]
