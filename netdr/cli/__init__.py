@@ -23,7 +23,7 @@ from netdr.kernel.language import language
 VERBS: dict[str, tuple[str, str, str]] = {
     "inventory": ("inventory", "check, show and draw the inventory", "检查、查看、绘制网络清单"),
     "secrets": ("secrets", "create and check the vault", "创建、检查密钥库"),
-    "render": ("config", "what every device should say", "生成各设备应有的配置"),
+    "render": ("render", "what every device should say", "生成各设备应有的配置"),
     "diff": ("config", "what is different on the devices", "与设备现有配置比较"),
     "plan": ("config", "what would be changed, in which order", "生成变更计划"),
     "deploy": ("config", "carry out a plan on all devices or none", "执行变更：全部成功或全部不变"),
