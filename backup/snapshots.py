@@ -1,0 +1,62 @@
+"""Questions about lists of snapshots: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from backup.ledger import Line
+from backup.manifest import Manifest
+from backup.restic import Snapshot
+from netdr.kernel.errors import BackupError
+
+LATEST = "latest"
+
+
+def tags(service: str, made: Manifest) -> tuple[str, ...]:
+    """Return the tags that tie a snapshot to its service, its manifest and the moment it describes."""
+    return (f"service:{service}", f"manifest:{made.root}", f"as-of:{made.as_of.isoformat()}")
+
+
+def as_of(snapshot: Snapshot) -> datetime:
+    """Return the moment a snapshot describes; for one that netdr did not make, the time restic gave it."""
+    tagged = snapshot.tag("as-of")
+    return datetime.fromisoformat(tagged) if tagged else snapshot.time
+
+
+def of_service(found: Iterable[Snapshot], service: str) -> tuple[Snapshot, ...]:
+    """Return the snapshots that netdr made of a service, oldest first."""
+    ours = (one for one in found if one.tag("service") == service and one.tag("manifest"))
+    return tuple(sorted(ours, key=as_of))
+
+
+def choose(found: Sequence[Snapshot], wanted: str, where: str) -> Snapshot:
+    """Return the snapshot meant by ``wanted``: ``latest``, or the beginning of an id here or at its source.
+
+    Raise BackupError if there is none, or more than one.
+    """
+    if wanted == LATEST and found:
+        return found[-1]
+    fitting = [one for one in found if wanted and (one.id.startswith(wanted) or one.source.startswith(wanted))]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise BackupError(
+            f"'{wanted}' is the beginning of several snapshots' ids", where=where, hint="give more digits"
+        )
+    what = "there is no snapshot" if wanted == LATEST else f"there is no snapshot '{wanted}'"
+    raise BackupError(what, where=where, hint="it was deleted or never copied: see netdr backup list")
+
+
+def confirm(found: Iterable[Snapshot], begins: str, made: Manifest, where: str) -> Snapshot:
+    """Return the snapshot whose id begins so, as the repository lists it. Raise BackupError if it is not ``made``."""
+    for one in found:
+        if one.id.startswith(begins) and one.tag("manifest") == made.root:
+            return one
+    raise BackupError(f"snapshot {begins} was saved but the repository does not list it", where=where)
+
+
+def lost(lines: Iterable[Line], found: Iterable[Snapshot]) -> tuple[Line, ...]:
+    """Return the ledger's lines of snapshots that are not in the repository: deleted, or skipped by a copy."""
+    present = {one.source for one in found}
+    return tuple(line for line in lines if line.kind == "snapshot" and line.facts["id"] not in present)

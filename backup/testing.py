@@ -1,0 +1,54 @@
+"""A shell for tests that answers from a script and remembers what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backup.host import Result, Watch
+
+Answer = Callable[[Sequence[str]], Result | None]
+
+
+@dataclass
+class FakeShell:
+    """A ``host.Shell``. Each answer is asked in turn; the first that is not None is how the command ended."""
+
+    answers: Sequence[Answer]
+    name: str = "host"
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        limit: float,
+        stdin: str = "",
+        cwd: Path | None = None,  # noqa: ARG002 - the protocol's
+        watch: Watch | None = None,
+    ) -> Result:
+        """Record the call and answer it. Raise LookupError for one nobody expected, ValueError without a limit."""
+        if limit <= 0:
+            message = "every command has a time limit"
+            raise ValueError(message)
+        self.calls.append(tuple(argv))
+        self.inputs.append(stdin)
+        for answer in self.answers:
+            result = answer(argv)
+            if result is not None:
+                if watch:
+                    for line in result.err.splitlines():
+                        watch(line)
+                return result
+        raise LookupError(" ".join(argv))
+
+
+def when(*words: str, code: int = 0, out: str = "", err: str = "") -> Answer:
+    """Return an answer for every command line that has all of ``words``."""
+
+    def answer(argv: Sequence[str]) -> Result | None:
+        return Result(code, out, err) if set(words) <= set(argv) else None
+
+    return answer

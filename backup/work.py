@@ -1,0 +1,83 @@
+"""Do a verb for several services of this host, two at a time, and tell about each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from backup import copy, host, job, place, proof, snapshots, status
+from backup.duty import Duty
+from backup.machine import Machine
+from backup.report import JobReport, Progress, Steps, perform
+from netdr.kernel.errors import BackupError, UsageError
+
+Act = Callable[[Machine, Duty, Steps], Mapping[str, object]]
+
+# restic's key derivation and PostgreSQL's restore keep one core busy each; more at once only makes all of them late.
+AT_ONCE = 2
+# Verbs whose failure must be seen later, not only by whoever ran them. A failed proof writes its own line.
+_REMEMBERED = frozenset({"run", "copy"})
+
+
+def listing(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
+    """Return the snapshots of a service in this host's repository, oldest first, with what is known of each."""
+    name = duty.service.id
+    repository = machine.layout.home(name) if duty.role == "home" else machine.layout.disk(name)
+    with steps.step("list"):
+        found = snapshots.of_service(machine.plain_restic.snapshots(repository), name)
+    results = {
+        line.facts["source"]: line.facts["result"] for line in machine.ledger(name).lines() if line.kind == "proof"
+    }
+    rows = [
+        {
+            "snapshot": one.id,
+            "source": one.source,
+            "as_of": snapshots.as_of(one).isoformat(),
+            "proof": results.get(one.source, "none"),
+        }
+        for one in found
+    ]
+    return {"repository": repository.label, "snapshots": rows}
+
+
+def acts(snapshot: str = snapshots.LATEST, origin: place.Site = "standby") -> Mapping[str, Act]:
+    """Return what each verb does. ``snapshot`` is for ``prove`` and ``restore``, ``origin`` for ``restore``."""
+    return {
+        "run": job.run,
+        "copy": copy.run,
+        "prove": partial(proof.run, wanted=snapshot),
+        "restore": partial(place.run, wanted=snapshot, origin=origin),
+        "list": listing,
+        "status": status.run,
+    }
+
+
+def do(machine: Machine, verb: str, duties: Sequence[Duty], act: Act, progress: Progress) -> tuple[JobReport, ...]:
+    """Do a verb for each duty and return their reports, in order. One that fails stops no other.
+
+    After Ctrl-C what was running here has been ended before the exception goes on.
+    """
+    if not duties:
+        raise UsageError(f"nothing to {verb} on this host", where=machine.book.host)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [pool.submit(_one, machine, verb, duty, act, progress) for duty in duties]
+        try:
+            return tuple(one.result() for one in running)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            host.stop_all()
+            raise
+
+
+def _one(machine: Machine, verb: str, duty: Duty, act: Act, progress: Progress) -> JobReport:
+    name = duty.service.id
+    report = perform(verb, name, machine.book.host, progress, lambda steps: act(machine, duty, steps))
+    if report.problems and verb in _REMEMBERED:
+        words = {"verb": verb, "what": str(report.problems[0])}
+        try:
+            machine.ledger(name).add("failure", machine.clock(), words)
+        except BackupError as error:
+            broken = (*report.problems, error)
+            return JobReport(name, report.host, verb, report.seconds, report.steps, report.facts, broken)
+    return report
