@@ -87,6 +87,24 @@ def allocate(district: District, record: Record | None = None) -> Record:
     )
 
 
+def changes(before: Record, after: Record) -> tuple[tuple[str, str, str], ...]:
+    """Return each entry that differs as ``(entry, before, after)``, an empty text where there is none."""
+    old, new = dict(_entries(before)), dict(_entries(after))
+    names = (*new, *(name for name in old if name not in new))
+    return tuple(
+        (name, old.get(name, ""), new.get(name, "")) for name in names if old.get(name, "") != new.get(name, "")
+    )
+
+
+def _entries(record: Record) -> Iterator[tuple[str, str]]:
+    for table in ("loopbacks", "links", "services", "nets"):
+        for name, value in getattr(record, table).items():
+            yield f"{table} {name}", str(value)
+    for node, ports in record.ports.items():
+        for user, port in ports.items():
+            yield f"ports {node} {user}", port
+
+
 def node_platforms(district: District) -> Iterator[tuple[str, str]]:
     """Yield every node of a district with its platform: devices, access switches, hosts, the city."""
     for device in district.devices:

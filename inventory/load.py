@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inventory import record as records
-from inventory.addressing import Record
 from inventory.check import CHECKS, RECORD_CHECKS, RECORD_WARNINGS, WARNINGS
 from inventory.check.finding import Check
 from inventory.check.record import RecordCheck
@@ -24,20 +23,19 @@ from netdr.kernel.errors import InventoryError, NetdrError, Problems
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What is wrong with a folder. ``district`` is set if nothing is wrong with it, ``record`` if that can be read."""
+    """What is wrong with a folder, what is worth knowing about it, and the network if nothing is wrong."""
 
     problems: tuple[NetdrError, ...]
     warnings: tuple[NetdrError, ...]
-    district: District | None
-    record: Record | None
+    network: Network | None = None
 
 
 def network(folder: Path) -> Network:
     """Return the district of a folder with all its addresses. Raise Problems with everything that is wrong."""
     found = examine(folder)
-    if found.problems or found.district is None or found.record is None:
+    if found.network is None:
         raise Problems(found.problems)
-    return Network.of(found.district, found.record)
+    return found.network
 
 
 def district(folder: Path) -> District:
@@ -54,14 +52,14 @@ def examine(folder: Path) -> Examination:
     problems = _problems(found)
     warnings = _sorted(_located(found, WARNINGS))
     if problems:
-        return Examination(problems, warnings, None, None)
+        return Examination(problems, warnings)
     try:
         record = records.read(folder)
     except Problems as error:
-        return Examination(_sorted(error.problems), warnings, found.district, None)
+        return Examination(_sorted(error.problems), warnings)
     problems = _sorted(_told(record, found.district, RECORD_CHECKS))
     warnings = (*warnings, *_sorted(_told(record, found.district, RECORD_WARNINGS)))
-    return Examination(problems, warnings, found.district, record.value)
+    return Examination(problems, warnings, None if problems else Network.of(found.district, record.value))
 
 
 def _problems(found: Draft) -> tuple[NetdrError, ...]:

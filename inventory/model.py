@@ -45,6 +45,12 @@ def _seconds(value: object) -> object:
     return int(found[1]) * _UNITS[found[2]]
 
 
+def span(seconds: int) -> str:
+    """Return a duration as it is written in the inventory, in the largest unit that divides it."""
+    unit, size = max(((u, s) for u, s in _UNITS.items() if seconds % s == 0), key=lambda pair: pair[1])
+    return f"{seconds // size}{unit}"
+
+
 Prefix = Annotated[IPv4Network, BeforeValidator(_network)]
 Duration = Annotated[int, BeforeValidator(_seconds)]
 

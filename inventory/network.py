@@ -5,7 +5,8 @@ other folders work with: devices, links with both ends, user networks, service a
 
 Naming, fixed for the whole project:
 
-* a unit's access switch is ``acc-<unit id>``; its user host in the lab is ``host-<unit id>``
+* a unit's access switch is ``acc-<unit id>``; its user host in the lab is ``host-<unit id>``, in further user networks
+  ``host-<unit id>-v<vlan id>``
 * a link is named by its two ends, sorted, ``core-1--core-2``
 * a user network is ``<unit id>/<vlan id>``
 """
@@ -37,6 +38,7 @@ __all__ = [
     "access_id",
     "declared_links",
     "link_name",
+    "user_host",
 ]
 
 
@@ -155,7 +157,18 @@ class Network:
 
     def nets_of(self, device: str) -> tuple[UserNet, ...]:
         """Return the user networks behind an access switch."""
-        return tuple(net for net in self.nets if net.device == device)
+        return self._nets_by_device.get(device, ())
+
+    @cached_property
+    def _nets_by_device(self) -> Mapping[str, tuple[UserNet, ...]]:
+        found: dict[str, list[UserNet]] = {}
+        for net in self.nets:
+            found.setdefault(net.device, []).append(net)
+        return {device: tuple(nets) for device, nets in found.items()}
+
+    @cached_property
+    def _hosts(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes.values() if node.kind == "host")
 
     def at_site(self, site: str) -> tuple[Node, ...]:
         """Return the nodes that are lost when ``site`` (a site or a unit) is lost."""
@@ -163,7 +176,7 @@ class Network:
 
     def hosts(self, role: str, site: str | None = None) -> tuple[Node, ...]:
         """Return the servers of a role, at one site or at all."""
-        return tuple(n for n in self.nodes.values() if n.kind == "host" and n.role == role and site in {None, n.site})
+        return tuple(host for host in self._hosts if host.role == role and site in {None, host.site})
 
     def distances(self, start: str, without: frozenset[str] = frozenset()) -> Mapping[str, int]:
         """Return how many links away from ``start`` each reachable node is when the nodes ``without`` are gone.
@@ -182,6 +195,12 @@ class Network:
                     found[there] = found[here] + 1
                     queue.append(there)
         return found
+
+
+def user_host(network: Network, net: UserNet) -> str:
+    """Return the name of a user network's host in the lab."""
+    first = network.units[net.unit].vlans[0].id == net.vlan.id
+    return f"host-{net.unit}" if first else f"host-{net.unit}-v{net.vlan.id}"
 
 
 def _nodes(district: District, record: Record) -> Iterator[Node]:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from inventory.check.finding import Check, Finding, needing
-from inventory.model import District, Files, Postgres
+from inventory.model import District, Files, Postgres, span
 
 
 def _interval(district: District) -> Iterator[Finding]:
     for index, policy in enumerate(district.protections):
         if policy.every > policy.rpo:
-            what = f"protection '{policy.id}': a copy every {_span(policy.every)} cannot keep an RPO of "
-            yield Finding(("protections", index, "every"), what + _span(policy.rpo))
+            what = f"protection '{policy.id}': a copy every {span(policy.every)} cannot keep an RPO of "
+            yield Finding(("protections", index, "every"), what + span(policy.rpo))
 
 
 def _retention(district: District) -> Iterator[Finding]:
@@ -96,13 +96,6 @@ def _shared_path(
         if here == other or here in other.parents or other in here.parents:
             yield Finding(at, f"service '{service}': path '{here}' overlaps '{other}' of service '{owner}'")
     paths.setdefault(here, service)
-
-
-def _span(seconds: int) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 CHECKS = (
