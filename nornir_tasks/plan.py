@@ -1,0 +1,174 @@
+"""What will be done to which device, in which order, and how it is undone. Pure.
+
+A plan is pinned to what it was made from: the hashes of every device's running and intended configuration. The
+configurations themselves are not in it, so that a plan file holds no secret; they are rendered anew when it is carried
+out and must have the same hashes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from inventory.network import Network
+from netdr.kernel.errors import DriftError, Problems, UsageError
+from nornir_tasks.diff import digest
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """In seconds: ``revert`` of the devices' own timer, ``gate`` for a wave to answer, ``settle`` for routing."""
+
+    revert: int = 120
+    gate: int = 30
+    settle: int = 45
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One device of a plan. ``diff`` is redacted, and empty if nothing changes; the hashes are SHA-256."""
+
+    device: str
+    mechanism: str
+    running: str
+    intended: str
+    diff: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether the device changes at all."""
+        return self.running != self.intended
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A change of the network. ``waves`` holds the devices that change, farthest from the controller first."""
+
+    id: str
+    created: str
+    district: str
+    controller: str
+    placement: Mapping[str, str]
+    timers: Timers
+    checks: tuple[str, ...]
+    waves: tuple[tuple[str, ...], ...]
+    devices: Mapping[str, Change]
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The devices that change, in the order of the waves."""
+        return tuple(device for wave in self.waves for device in wave)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One device as it is and as it should be. Both texts hold secrets."""
+
+    running: str
+    intended: str
+    diff: str
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a plan depends on besides the devices: where it is carried out from, where services are, what is checked."""
+
+    controller: str
+    placement: Mapping[str, str]
+    checks: tuple[str, ...] = ()
+    timers: Timers = Timers()
+
+
+def make(network: Network, setting: Setting, devices: Mapping[str, Observed], at: datetime) -> Plan:
+    """Given every device in scope as it is and should be, return the plan that makes it so.
+
+    The id is the time and the beginning of the hash of all that the plan is pinned to.
+    """
+    changes = {
+        device: Change(device, seen.mechanism, digest(seen.running), digest(seen.intended), seen.diff)
+        for device, seen in devices.items()
+    }
+    changed = [device for device, change in changes.items() if change.changes]
+    pinned = json.dumps([[c.device, c.running, c.intended] for c in changes.values()])
+    return Plan(
+        id=f"{at:%Y%m%dT%H%M%SZ}-{digest(pinned)[:8]}",
+        created=at.isoformat(timespec="seconds"),
+        district=network.district.settings.id,
+        controller=setting.controller,
+        placement=dict(setting.placement),
+        timers=setting.timers,
+        checks=setting.checks,
+        waves=waves(network.distances(setting.controller), changed),
+        devices=changes,
+    )
+
+
+def waves(distances: Mapping[str, int], devices: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Given distances from the controller, return the devices grouped by distance, farthest first.
+
+    A change on the way to a device can cut off the hand that makes it, so the far side is changed while the near side
+    still is as it was. A device with no known way comes first.
+    """
+    far = 1 + max(distances.values(), default=0)
+    found: dict[int, list[str]] = {}
+    for device in devices:
+        found.setdefault(distances.get(device, far), []).append(device)
+    return tuple(tuple(found[distance]) for distance in sorted(found, reverse=True))
+
+
+def pinned(plan: Plan, intended: Mapping[str, str]) -> None:
+    """Raise DriftError for every device whose intended configuration is no longer the one that was planned."""
+    moved = [
+        DriftError(
+            "what it should say has changed since the plan was made",
+            where=device,
+            why=f"intended {digest(intended[device])[:8]}, planned {change.intended[:8]}" if device in intended else "",
+            hint="the inventory, the templates, the secrets or the placement changed: make the plan again",
+        )
+        for device, change in plan.devices.items()
+        if device not in intended or digest(intended[device]) != change.intended
+    ]
+    if moved:
+        raise Problems(moved)
+
+
+def narrowed(plan: Plan, devices: Iterable[str]) -> Plan:
+    """Return the plan for some of its devices only. Raise UsageError if one of them is not in it."""
+    kept = set(devices)
+    if missing := sorted(kept - set(plan.devices)):
+        raise UsageError(f"not in the plan: {', '.join(missing)}", hint="make a plan for them, or leave them out")
+    small = tuple(tuple(device for device in wave if device in kept) for wave in plan.waves)
+    return replace(
+        plan,
+        waves=tuple(wave for wave in small if wave),
+        devices={device: change for device, change in plan.devices.items() if device in kept},
+    )
+
+
+def dump(plan: Plan) -> str:
+    """Return a plan as JSON text for a file."""
+    return json.dumps({"format": FORMAT, **asdict(plan)}, ensure_ascii=False, indent=1) + "\n"
+
+
+def parse(text: str, where: str) -> Plan:
+    """Return the plan of a file's text; ``parse(dump(plan)) == plan``. Raise UsageError if it is not one."""
+    try:
+        value = json.loads(text)
+        if value.pop("format") != FORMAT:
+            raise UsageError("a plan of another version of netdr", where=where, hint="make the plan again")
+        return Plan(
+            **{
+                **value,
+                "timers": Timers(**value["timers"]),
+                "checks": tuple(value["checks"]),
+                "waves": tuple(tuple(wave) for wave in value["waves"]),
+                "devices": {device: Change(**change) for device, change in value["devices"].items()},
+            }
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UsageError("not a plan", where=where, why=str(error), hint="netdr plan --out FILE writes one") from error
