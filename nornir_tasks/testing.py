@@ -1,0 +1,304 @@
+"""Devices in memory, for tests: a candidate, a commit with a timer, and every way to fail that real ones have."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from napalm.base import exceptions as napalm
+
+from inventory import placement
+from inventory.network import Network
+from netdr.kernel.errors import RefusedError
+from nornir_tasks.diff import unified
+from nornir_tasks.engine import Engine
+from nornir_tasks.fleet import Fleet, Target
+from nornir_tasks.plan import Plan
+from nornir_tasks.report import Report
+from nornir_tasks.session import Neighbours
+from nornir_tasks.steps import Options
+
+
+class FakeClock:
+    """A clock that only moves when somebody waits."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """See Clock."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        with self._lock:
+            self._now += seconds
+
+
+class Fault(Enum):
+    """What goes wrong when a device is asked to do something."""
+
+    REFUSE = "it refuses, and does nothing"
+    DROP = "the connection is lost before it does it"
+    DROP_AFTER = "it does it, and the connection is lost before it can say so"
+    POWER_LOSS = "it loses power before it does it, and is back after a while"
+    POWER_LOSS_AFTER = "it does it, loses power, and is back after a while"
+    REVERT = "it does it, and then undoes what is pending by itself"
+    LIE = "it says that it did, and leaves out the last line"
+    SLOW = "it takes two minutes"
+    DEFECT = "its driver fails in a way nobody expected"
+
+
+# How long a device without power is away, in seconds.
+OUTAGE = 20.0
+
+
+@dataclass
+class FakeDevice:
+    """One device. ``faults`` says which fault happens at the next call of a verb; ``asked`` is what was asked of it."""
+
+    clock: FakeClock
+    running: str
+    faults: dict[str, Fault] = field(default_factory=dict)
+    outage: float = OUTAGE
+    asked: list[str] = field(default_factory=list)
+    candidate: str | None = None
+    _previous: str = ""
+    _deadline: float | None = None
+    _off_until: float = 0.0
+
+    def tick(self) -> None:
+        """Let the device's own timer fire if it is due."""
+        if self._deadline is not None and self.clock.now() >= self._deadline:
+            self.revert()
+
+    def revert(self) -> None:
+        """Undo a pending commit, as the timer does, and as the device does when it starts with one pending."""
+        if self._deadline is not None:
+            self.running, self._deadline = self._previous, None
+
+    @property
+    def on(self) -> bool:
+        """Whether it has power."""
+        return self.clock.now() >= self._off_until
+
+    @property
+    def pending(self) -> bool:
+        """Whether a commit awaits its confirmation."""
+        self.tick()
+        return self._deadline is not None
+
+    def cut_power(self) -> None:
+        """Take its power away for ``outage`` seconds: what was pending is undone when it starts again."""
+        self._off_until = self.clock.now() + self.outage
+        self.candidate = None
+        self.revert()
+
+    def commit(self, revert_in: int) -> None:
+        """Apply the candidate."""
+        if self.candidate is None:
+            raise napalm.CommitError("no candidate")
+        if self._deadline is not None:
+            raise napalm.CommitError("a commit is pending")
+        if revert_in:
+            self._previous, self._deadline = self.running, self.clock.now() + revert_in
+        self.running, self.candidate = self.candidate, None
+
+    def confirm(self) -> None:
+        """Make the commit final."""
+        if not self.pending:
+            raise RefusedError("no commit is pending any more")
+        self._deadline = None
+
+    @contextmanager
+    def doing(self, verb: str) -> Iterator[None]:
+        """Do a verb with the fault that is set for it, which then is used up."""
+        self.asked.append(verb)
+        self.tick()
+        fault = self.faults.pop(verb, None) if self.on else None
+        if not self.on:
+            raise napalm.ConnectTimeoutError("no route to host")
+        self._before(fault)
+        yield
+        self._after(fault)
+
+    def _before(self, fault: Fault | None) -> None:
+        if fault is Fault.REFUSE:
+            raise napalm.ReplaceConfigException("line 1: syntax error")
+        if fault is Fault.DEFECT:
+            raise ZeroDivisionError
+        if fault is Fault.SLOW:
+            self.clock.sleep(120)
+            self.tick()
+        if fault is Fault.POWER_LOSS:
+            self.cut_power()
+        if fault in {Fault.DROP, Fault.POWER_LOSS}:
+            raise napalm.ConnectionClosedException("connection reset")
+
+    def _after(self, fault: Fault | None) -> None:
+        if fault is Fault.REVERT:
+            self.revert()
+        if fault is Fault.LIE:
+            self.running = self.running[: self.running.rstrip("\n").rfind("\n") + 1]
+        if fault is Fault.POWER_LOSS_AFTER:
+            self.cut_power()
+        if fault in {Fault.DROP_AFTER, Fault.POWER_LOSS_AFTER}:
+            raise napalm.ConnectionClosedException("connection reset")
+
+
+@dataclass
+class FakeSession:
+    """A DeviceSession to a fake device."""
+
+    name: str
+    devices: FakeDevices
+
+    @property
+    def _device(self) -> FakeDevice:
+        return self.devices[self.name]
+
+    def running(self) -> str:
+        """See DeviceSession."""
+        with self._device.doing("running"):
+            return self._device.running
+
+    def load(self, text: str) -> str:
+        """See DeviceSession."""
+        with self._device.doing("load"):
+            self._device.candidate = text
+        return unified(self._device.running, text)
+
+    def commit(self, revert_in: int) -> None:
+        """See DeviceSession."""
+        with self._device.doing("commit"):
+            self._device.commit(revert_in)
+
+    def pending(self) -> bool:
+        """See DeviceSession."""
+        with self._device.doing("pending"):
+            pass
+        return self._device.pending
+
+    def confirm(self) -> None:
+        """See DeviceSession."""
+        with self._device.doing("confirm"):
+            self._device.confirm()
+
+    def abandon(self) -> None:
+        """See DeviceSession."""
+        with self._device.doing("abandon"):
+            self._device.candidate = None
+            self._device.revert()
+
+    def neighbours(self) -> Neighbours:
+        """See DeviceSession."""
+        with self._device.doing("neighbours"):
+            return self.devices.neighbours(self.name)
+
+    def close(self) -> None:
+        """See DeviceSession."""
+        self._device.asked.append("close")
+
+
+class FakeDevices:
+    """All devices of a network in memory; ``connect`` is the connector for a Fleet.
+
+    A link is up while both its ends have power and neither runs a line ``shutdown PORT``; the city's sessions are up
+    while the device runs a line ``neighbor ADDRESS``.
+    """
+
+    def __init__(self, network: Network, running: Mapping[str, str]) -> None:
+        self.network, self.clock = network, FakeClock()
+        # Tests that want to see a verb being done set a subclass.
+        self.session: type[FakeSession] = FakeSession
+        self._devices = {device: FakeDevice(self.clock, text) for device, text in running.items()}
+
+    def __getitem__(self, device: str) -> FakeDevice:
+        """Return a device."""
+        return self._devices[device]
+
+    def connect(self, target: Target) -> FakeSession:
+        """Open a session."""
+        with self._devices[target.device].doing("open"):
+            return self.session(target.device, self)
+
+    def running(self) -> Mapping[str, str]:
+        """Return what every device runs now."""
+        for device in self._devices.values():
+            device.tick()
+        return {name: device.running for name, device in self._devices.items()}
+
+    def pending(self) -> tuple[str, ...]:
+        """Return the devices with a commit that awaits its confirmation."""
+        return tuple(name for name, device in self._devices.items() if device.pending)
+
+    def neighbours(self, device: str) -> Neighbours:
+        """Return who a device sees."""
+        ospf, bgp = set[IPv4Address](), set[IPv4Address]()
+        for wire in self.network.wires_of(device):
+            near, far = wire.end(device), wire.far(device)
+            if far.node in self._devices:
+                up = all(self._up(end.node, end.port) for end in (near, far))
+                ospf |= {self.network.node(far.node).loopback} if up else set()
+            elif f"neighbor {far.address.ip}" in self._devices[device].running and self._up(device, near.port):
+                bgp.add(far.address.ip)
+        return Neighbours(frozenset(ospf), frozenset(bgp))
+
+    def _up(self, device: str, port: str) -> bool:
+        return self._devices[device].on and f"shutdown {port}\n" not in self._devices[device].running
+
+
+# Stands in every configuration of a rig; no output may show it.
+CANARY = "hunter2"
+
+
+@dataclass
+class Rig:
+    """Devices in memory that run ``old`` and should run ``new``, and an engine on them."""
+
+    devices: FakeDevices
+    engine: Engine
+    old: dict[str, str]
+    new: dict[str, str]
+
+    @property
+    def network(self) -> Network:
+        """The network the devices are of."""
+        return self.engine.network
+
+    def deploy(self, plan: Plan | None = None, stop: Callable[[], bool] = lambda: False) -> Report:
+        """Carry out a plan, or a new one for all devices, by the devices' clock."""
+        plan = plan or self.engine.plan_change()
+        return self.engine.deploy(plan, Options(stop=stop, clock=self.devices.clock))
+
+    def set(self, device: str, lines: str) -> None:
+        """Let a device run these lines too, before and after."""
+        self.devices[device].running += lines
+        self.old[device] += lines
+        self.new[device] += lines
+
+
+@contextmanager
+def rig(network: Network, state: Path) -> Iterator[Rig]:
+    """Yield a rig of all devices of a network: the change adds a banner and the sessions to the city."""
+    old = {node.id: f"hostname {node.id}\nkey {CANARY}\n" for node in network.devices}
+    new = {device: f"{text}{_city(network, device)}banner welcome\n" for device, text in old.items()}
+    devices = FakeDevices(network, old)
+    with Fleet(network, state, devices.connect, _redact) as fleet:
+        engine = Engine(network, placement.home(network.district), new, fleet, state, _redact)
+        yield Rig(devices, engine, dict(old), new)
+
+
+def _city(network: Network, device: str) -> str:
+    wires = [wire for wire in network.wires_of(device) if wire.kind == "city"]
+    return "".join(f"neighbor {wire.far(device).address.ip}\n" for wire in wires)
+
+
+def _redact(text: str) -> str:
+    return text.replace(CANARY, "<hidden>")
