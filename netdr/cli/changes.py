@@ -1,0 +1,135 @@
+"""Changes as an operator reads them: identical ones once, then what differs; how a deploy ended."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+
+import click
+
+from inventory.network import Network
+from netdr.cli.context import Context
+from nornir_tasks.diff import size
+from nornir_tasks.grouping import Group, compared, groups, parameters
+from nornir_tasks.plan import Plan
+from nornir_tasks.report import Report
+
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def grouped(network: Network, diffs: Mapping[str, str]) -> tuple[Group, ...]:
+    """Return the groups of identical changes of some devices' diffs."""
+    return groups(diffs, {device: parameters(network, device) for device, diff in diffs.items() if diff})
+
+
+def show_groups(context: Context, found: tuple[Group, ...]) -> None:
+    """Print every group: its devices, what differs between them, and the change itself, once."""
+    for number, group in enumerate(found):
+        like = compared(group, found[:number])
+        click.echo(_heading(context, group, like[0] if like else None))
+        for line in (like[1] if like else group.pattern).split("\n")[:-1]:
+            click.echo("  " + click.style(line, fg=_COLOURS.get(line[:1])))
+        click.echo()
+
+
+def _heading(context: Context, group: Group, like: Group | None) -> str:
+    count, names = len(group.devices), ", ".join(f"⟨{name}⟩" for name in group.parameters)
+    text = context.text(f"{count} device{'s' * (count > 1)}", f"{count} 台设备")
+    if names:
+        text += context.text(f", identical up to {names}", f"，除 {names} 外完全相同")
+    if like:
+        text += context.text(f"; like {like.devices[0]}, except", f"；与 {like.devices[0]} 相同，只有下列差别")
+    listed = textwrap.fill(" ".join(group.devices), 110, initial_indent="  ", subsequent_indent="  ")
+    return f"{click.style(text + ':', bold=True)}\n{listed}"
+
+
+def groups_json(found: Iterable[Group]) -> list[dict[str, object]]:
+    """Return the ``--json`` form of groups."""
+    return [
+        {"devices": list(g.devices), "parameters": list(g.parameters), "values": g.values, "diff": g.pattern}
+        for g in found
+    ]
+
+
+def show_plan(context: Context, network: Network, plan: Plan) -> None:
+    """Print what a plan would change, in which order, and how it is undone."""
+    changed = plan.changed
+    if not changed:
+        click.echo(_nothing(context, len(plan.devices)))
+        return
+    show_groups(context, grouped(network, {device: plan.devices[device].diff for device in changed}))
+    click.echo(context.text("order, far to near:", "顺序（由远及近）："))
+    for number, wave in enumerate(plan.waves, 1):
+        listed = textwrap.fill(" ".join(wave), 110, initial_indent=f"  {number}. ", subsequent_indent="     ")
+        click.echo(listed)
+    seconds = plan.timers.revert
+    click.echo(
+        context.text(
+            f"undone by the devices themselves after {seconds} s unless confirmed",
+            f"如未确认，设备将在 {seconds} 秒后自行回退",
+        )
+    )
+    for check in plan.checks:
+        click.echo(context.text(f"check afterwards: {check}", f"变更后检查：{check}"))
+    click.echo(summary(context, plan))
+
+
+def summary(context: Context, plan: Plan) -> str:
+    """Return one line: how many devices a plan covers and changes, by how many lines."""
+    sizes = [size(plan.devices[device].diff) for device in plan.changed]
+    added, removed = (sum(column) for column in zip(*sizes, strict=True)) if sizes else (0, 0)
+    total, changed = len(plan.devices), len(plan.changed)
+    return context.text(
+        f"{total} devices: {changed} to change (+{added} -{removed} lines), {total - changed} as they should be",
+        f"共 {total} 台设备：{changed} 台需变更（+{added} -{removed} 行），{total - changed} 台已符合",
+    )
+
+
+def show_report(context: Context, report: Report) -> None:
+    """Print how a deploy ended: failures and the state of the devices on standard error, the summary last."""
+    for failure in report.failures:
+        click.echo(f"netdr: {failure.report()}", err=True)
+    for device in report.of("unknown"):
+        click.echo(f"netdr: {device}: {report.devices[device].note}", err=True)
+    click.echo(_ending(context, report))
+    if report.stages:
+        times = "  ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.stages.items())
+        click.echo(context.text(f"{report.seconds:.1f} s: {times}", f"用时 {report.seconds:.1f} 秒：{times}"))
+
+
+def _ending(context: Context, report: Report) -> str:
+    total, changed, back = len(report.devices), len(report.of("changed")), len(report.of("restored"))
+    if report.result == "nothing":
+        return _nothing(context, total)
+    if report.result == "done":
+        return context.text(
+            f"{total} devices: {changed} changed and read back, {total - changed} as they were",
+            f"共 {total} 台设备：{changed} 台已变更并回读一致，{total - changed} 台未变",
+        )
+    if report.result == "refused":
+        return context.text("given up before anything was changed", "已放弃：没有任何设备被改动")
+    if report.result == "restored":
+        return context.text(
+            f"given up: all {back} changed devices have their previous configuration again",
+            f"已放弃：{back} 台已变更设备全部恢复为原配置",
+        )
+    names = ", ".join(report.of("unknown"))
+    return context.text(
+        f"given up: {back} devices have their previous configuration again, NOT KNOWN: {names}",
+        f"已放弃：{back} 台恢复为原配置；状态未知：{names}",
+    )
+
+
+def _nothing(context: Context, devices: int) -> str:
+    return context.text(
+        f"nothing to do: all {devices} devices are as they should be", f"无需变更：{devices} 台设备均已符合"
+    )
+
+
+def exit_code(report: Report) -> int:
+    """Return the exit code of a deploy: 0, or the one of its first failure."""
+    return next(_codes(report), 0)
+
+
+def _codes(report: Report) -> Iterator[int]:
+    return (failure.exit_code for failure in report.failures)
