@@ -24,9 +24,13 @@ _STATE = (vault.VAULT, vault.PASSWORD, vault.KEY, vault.FINGERPRINT, placement.F
 def plan(context: Context, name: str) -> LabPlan:
     """Return the plan of the lab ``name`` of the context's district.
 
-    Raise Problems or InventoryError if the inventory, the vault or a template does not allow it.
+    A district without a vault gets one with throw-away secrets. Raise Problems or InventoryError if the inventory, the vault or a template does not allow it.
     """
-    network, secrets = context.network, context.secrets
+    network = context.network
+    if not (context.state / vault.VAULT).exists():
+        # A lab needs no real secrets, and a newcomer has none.
+        vault.create(context.state, vault.references(network.district))
+    secrets = context.secrets
     management, uplink = network.district.settings.management, network.district.uplink
     checkout = Path(netdr.__file__).resolve().parents[1]
     inventory, state = context.inventory.resolve(), context.state.resolve()
@@ -37,7 +41,7 @@ def plan(context: Context, name: str) -> LabPlan:
         public_key=secrets[management.authorized_key.secret].reveal(),
         city_key=secrets[uplink.key.secret],
         host_keys={node.id: host_key() for node in network.nodes.values() if node.kind != "external"},
-        state=dict(_state(state)),
+        state=dict(_state(state, management.account)),
         checkout=str(checkout),
         inventory=str(inventory),
         venv=sys.prefix,
@@ -52,11 +56,12 @@ def day0(text: str) -> Mapping[str, File]:
     return {item.path: File(item.content, int(item.mode, 8), item.owner) for item in linux_device.parse(text)}
 
 
-def _state(folder: Path) -> Iterator[tuple[str, File]]:
+def _state(folder: Path, account: str) -> Iterator[tuple[str, File]]:
     for name in _STATE:
         path = folder / name
         if path.exists():
-            yield name, File(path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777)
+            # The account owns it, so that the exporter can read it without being root.
+            yield name, File(path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777, f"{account}:{account}")
 
 
 def _outermost(paths: list[Path]) -> list[Path]:
