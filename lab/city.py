@@ -1,4 +1,4 @@
-"""The city's router, as the lab plays it: our BGP neighbour, with an address inside each prefix it tells. Pure."""
+"""The city's router, as the lab plays it: our BGP neighbour, with an address in each zone behind it. Pure."""
 
 from __future__ import annotations
 
@@ -7,26 +7,19 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from inventory.network import Network
+from inventory.policy import external_address
 from lab.files import File
 from lab.install import router
 from lab.model import BOOT
 from netdr.kernel.secret import Secret
 
 _BOOT = Path(__file__).parent / "boot" / "city.sh"
-# RFC 5737: an address that is nobody's stands for everybody's.
-INTERNET = IPv4Address("203.0.113.10")
 _ANYWHERE = IPv4Network("0.0.0.0/0")
 
 
-def outside(network: Network) -> Mapping[IPv4Network, IPv4Address]:
-    """Return, for each prefix accepted from the city, an address in it at which the city's router answers."""
-    return {prefix: _inside(prefix) for prefix in network.district.uplink.accept}
-
-
-def _inside(prefix: IPv4Network) -> IPv4Address:
-    if prefix == _ANYWHERE:
-        return INTERNET
-    return prefix.network_address + (10 if prefix.prefixlen <= 27 else 1 if prefix.prefixlen <= 30 else 0)
+def outside(network: Network) -> tuple[IPv4Address, ...]:
+    """Return an address in each zone behind the city, at which the city's router answers for it."""
+    return tuple(external_address(network, zone.id) for zone in network.district.zones if zone.kind == "external")
 
 
 def city_files(network: Network, key: Secret) -> Mapping[str, File]:
@@ -41,7 +34,7 @@ def city_files(network: Network, key: Secret) -> Mapping[str, File]:
 
 def _interfaces(network: Network) -> str:
     city = network.node(network.district.uplink.id)
-    addresses = [city.loopback, *outside(network).values()]
+    addresses = [city.loopback, *outside(network)]
     text = "auto lo\niface lo inet loopback\n" + "".join(f"    address {address}/32\n" for address in addresses)
     for wire in network.wires_of(city.id):
         end = wire.end(city.id)

@@ -19,7 +19,7 @@ from inventory.policy.rules import Target, external_address, permits
 
 # Ports on which a services host listens for others than users, and echo.
 _UNPUBLISHED: tuple[Port, ...] = ("tcp/22", "tcp/5432", "icmp")
-# The first of these that no rule names for a zone is tried as well: echo, which every host answers, then what worms try.
+# The first of these that no rule names for a zone is tried as well: echo, which every host answers, then worms' ports.
 _UNNAMED: tuple[Port, ...] = ("icmp", "tcp/22", "tcp/445", "tcp/3389", "tcp/8080")
 _DEVICE: tuple[Port, ...] = ("tcp/22", "udp/161")
 _CONTROLLER: tuple[Port, ...] = ("tcp/22", "icmp")
