@@ -23,7 +23,7 @@ def converge(topology: Topology, limit_s: float) -> None:
     observer = next(node for node in managed if "NETDR_STATE" in node.environment)
     addresses = {node.address: node for node in managed if node.id != observer.id}
     argv = [*enter(topology, observer.id), "python3", "-IS", str(_PROGRAM), str(_SSH), str(limit_s), *addresses]
-    done = run(argv, limit_s=limit_s + len(addresses) + 10, check=False)
+    done = run(argv, limit_s=limit_s + 10, check=False)
     late = [addresses[line] for line in done.stdout.split() if line in addresses]
     if late:
         raise Problems([_unreached(topology, node, observer) for node in late])

@@ -112,7 +112,7 @@ def router(routing: Iterable[str]) -> Mapping[str, File]:
         'staticd_options="-A 127.0.0.1"\n',
     ]
     return {
-        "/etc/frr/daemons": File("".join(["zebra=yes\n", "staticd=yes\n", *lines]), 0o640, "frr:frr"),
+        "/etc/frr/daemons": File("".join(["staticd=yes\n", *lines]), 0o640, "frr:frr"),
         "/etc/frr/frr.conf": File("frr defaults traditional\n", 0o640, "frr:frr"),
         "/etc/frr/vtysh.conf": File("service integrated-vtysh-config\n", 0o640, "frr:frr"),
         "/etc/nftables.conf": File("flush ruleset\n"),

@@ -8,28 +8,32 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 # One try that gets no answer; the next may find the route that this one had not.
 _TRY_S = 0.5
+_PAUSE_S = 0.1
 
 
-def _accepts(address: str, port: int) -> bool:
-    try:
-        socket.create_connection((address, port), timeout=_TRY_S).close()
-    except OSError:
-        return False
-    return True
+def accepts(address: str, port: int, until: float) -> bool:
+    """Return whether ``address`` accepts a connection before ``until`` (``time.monotonic``)."""
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((address, port), timeout=_TRY_S).close()
+        except OSError:
+            time.sleep(_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 def unreached(port: int, seconds: float, addresses: list[str]) -> list[str]:
     """Return the addresses that did not accept a connection to ``port`` within ``seconds``."""
-    limit = time.monotonic() + seconds
-    left = addresses
-    while left := [address for address in left if not _accepts(address, port)]:
-        if time.monotonic() > limit:
-            break
-        time.sleep(0.1)
-    return left
+    until = time.monotonic() + seconds
+    with ThreadPoolExecutor(max_workers=len(addresses) or 1) as pool:
+        found = list(pool.map(partial(accepts, port=port, until=until), addresses))
+    return [address for address, reached in zip(addresses, found, strict=True) if not reached]
 
 
 if __name__ == "__main__":

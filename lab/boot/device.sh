@@ -4,15 +4,18 @@
 . /etc/netdr-lab/router
 
 # A commit that nobody confirmed before the power went is undone before any of its files is read.
-[ ! -x /usr/local/sbin/netdr-device ] || try netdr-device boot
+# Where there was no commit there is no folder, and no need to pay for Python.
+[ ! -d /var/lib/netdr/device ] || try netdr-device boot
 try hostname -F /etc/hostname
 start_network
-mkdir -p /run/sshd /run/lldpd /run/agentx /run/chrony /var/agentx
+mkdir -p /run/sshd /run/lldpd /run/agentx /var/agentx
+install -d -o _chrony -g _chrony -m 750 /run/chrony
 try snmpd -LSwd -Lf /dev/null -u Debian-snmp -g Debian-snmp -I -smux,mteTrigger,mteTriggerConf -p /run/snmpd.pid
 try start_routing
 try /usr/sbin/sshd
 try lldpd
-try rsyslogd
+# In the foreground, put into the background here: its own way of going there takes a second of waiting.
+rsyslogd -n >/dev/null 2>&1 &
 # -x: the nodes share the machine's clock and must leave it alone.
 try chronyd -x
 exit "$status"

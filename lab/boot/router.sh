@@ -17,11 +17,14 @@ start_network() {
     try ifup -a
 }
 
-# Without the package's watchfrr, which costs more than the daemons, and all daemons at once.
+# Without the package's watchfrr, which costs more than the daemons. zebra first: a daemon that does not find it tries
+# again after ten seconds. Then all others at once.
 start_routing() {
     . /etc/frr/daemons
     install -d -o frr -g frr -m 755 /run/frr
-    for daemon in zebra staticd bgpd ospfd bfdd; do
+    # shellcheck disable=SC2086,SC2154  # a list of options; from the file above
+    /usr/lib/frr/zebra -d $zebra_options >/dev/null || return
+    for daemon in staticd bgpd ospfd bfdd; do
         eval "wanted=\${$daemon:-no} options=\${${daemon}_options:-}"
         # shellcheck disable=SC2086,SC2154  # a list of options; set by eval
         [ "$wanted" != yes ] || "/usr/lib/frr/$daemon" -d $options >/dev/null &
