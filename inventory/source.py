@@ -67,6 +67,8 @@ def parse(path: Path, text: str) -> Document:
         raise Problems(problems)
     node = _compose(path, text)
     value = _Builder(path, problems).build(node)
+    if value is None and not problems:
+        problems.append(_empty(path))
     if problems:
         raise Problems(problems)
     return Document(path, value, node)
@@ -133,9 +135,13 @@ def _compose(path: Path, text: str) -> yaml.Node:
     except RecursionError:
         raise Problems([InventoryError("nested too deeply", where=str(path))]) from None
     if node is None:
-        raise Problems([InventoryError("the file is empty", where=f"{path}:1")])
+        raise Problems([_empty(path)])
     found: yaml.Node = node
     return found
+
+
+def _empty(path: Path) -> InventoryError:
+    return InventoryError("the file is empty", where=f"{path}:1")
 
 
 def _syntax(path: Path, error: yaml.MarkedYAMLError) -> InventoryError:
