@@ -48,7 +48,7 @@ def load(state: Path, district: District) -> Placement:
         return home(district)
     except (OSError, UnicodeDecodeError) as error:
         raise InventoryError("the placement cannot be read", where=str(path), why=str(error)) from error
-    return _parse(text, path, district)
+    return parse(text, path, district)
 
 
 def save(state: Path, placement: Placement) -> None:
@@ -69,7 +69,8 @@ def save(state: Path, placement: Placement) -> None:
         os.close(folder)
 
 
-def _parse(text: str, path: Path, district: District) -> Placement:
+def parse(text: str, path: Path, district: District) -> Placement:
+    """Return the placement a text holds; ``path`` is where it came from. Raise InventoryError if it is none."""
     hint = f"restore {path} from a backup, or remove it if every service is at home"
     try:
         value = json.loads(text)

@@ -51,7 +51,11 @@ def _ready(world: World, services: Sequence[str], home: str, limit: float) -> Fa
 
 
 def _withdraw(world: World, now: Placement, _limit: float) -> Facts:
-    """Make the returned devices follow the placement of today: the services' old routes go."""
+    """Make the returned devices follow the placement of today: the services' old routes go.
+
+    The controllers of the main site have slept through the failover, so they are told again.
+    """
+    world.decide(now)
     return world.change(now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from backup.recovery.plan import Plan, failover_plan
@@ -48,23 +49,29 @@ def _detect(world: World, _limit: float) -> Facts:
     hint = "repair the main site instead; for a planned move stop its services first"
     if alive := world.answering(hosts):
         raise refuse(where=main, why=f"this controller reaches {', '.join(alive)}", hint=hint)
-    asked: list[str] = []
-    for switch in witnesses(world):
-        try:
-            reached = world.witness(switch, hosts)
-        except UnreachableError:
-            continue
+    asked = witnesses(world)
+    with ThreadPoolExecutor(len(asked) or 1) as pool:
+        seen = dict(zip(asked, pool.map(lambda switch: _ask(world, switch, hosts), asked), strict=True))
+    for switch, reached in seen.items():
         if reached:
             raise refuse(where=main, why=f"{switch} reaches {', '.join(reached)}", hint=hint)
-        asked.append(switch)
-    if not asked:
+    answered = [switch for switch, reached in seen.items() if reached is not None]
+    if not answered:
         raise RecoveryError(
             "no unit could be asked whether the main site is lost",
             where=main,
             why="this controller reaches none of the witnesses, so it may itself be the one that is cut off",
             hint="repair the DR site's line first",
         )
-    return {"witnesses": asked}
+    return {"witnesses": answered}
+
+
+def _ask(world: World, switch: str, hosts: Sequence[str]) -> tuple[str, ...] | None:
+    """Return which hosts a switch reaches, None if it cannot be asked."""
+    try:
+        return world.witness(switch, hosts)
+    except UnreachableError:
+        return None
 
 
 def _fence(world: World, after: Placement, _limit: float) -> Facts:

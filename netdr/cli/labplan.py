@@ -24,7 +24,8 @@ _STATE = (vault.VAULT, vault.PASSWORD, vault.KEY, vault.FINGERPRINT, placement.F
 def plan(context: Context, name: str) -> LabPlan:
     """Return the plan of the lab ``name`` of the context's district.
 
-    A district without a vault gets one with throw-away secrets. Raise Problems or InventoryError if the inventory, the vault or a template does not allow it.
+    A district without a vault gets one with throw-away secrets. Raise Problems or InventoryError if the inventory, the
+    vault or a template does not allow it.
     """
     network = context.network
     if not (context.state / vault.VAULT).exists():

@@ -1,0 +1,161 @@
+"""The world a recovery works in, of real parts: hosts over ssh, devices by the network engine, services by HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from backup import remote
+from backup.recovery.world import Facts, World
+from inventory import placement
+from inventory.model import Service
+from inventory.network import Network
+from inventory.placement import Placement
+from netdr.cli.context import Context
+from netdr.kernel.errors import NetdrError, Problems, RecoveryError
+from nornir_tasks import engine, witness
+
+# A node that does not accept a connection to its sshd three times, one second each, does not answer.
+_TRIES, _TRY_S = 3, 1.0
+_SSH = 22
+
+
+def world(context: Context) -> World:
+    """Return the world as the controller that this runs on can touch it."""
+    network, state = context.network, context.state
+    return World(
+        network=network,
+        services=_Services(network, remote.over_ssh(network, state)),
+        answering=partial(answering, network),
+        witness=partial(witness.reached, network, state),
+        change=partial(_change, context),
+        decide=partial(_decide, context),
+    )
+
+
+def answering(network: Network, nodes: Sequence[str]) -> tuple[str, ...]:
+    """Of the nodes named, return those whose sshd can be reached from here, asked all at once."""
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        answers = pool.map(lambda node: _answers(str(network.node(node).loopback)), nodes)
+        return tuple(node for node, answer in zip(nodes, answers, strict=True) if answer)
+
+
+def _answers(address: str) -> bool:
+    for _ in range(_TRIES):
+        began = time.monotonic()
+        try:
+            socket.create_connection((address, _SSH), timeout=_TRY_S).close()
+        except OSError:
+            time.sleep(max(0.0, _TRY_S - (time.monotonic() - began)))
+        else:
+            return True
+    return False
+
+
+def _decide(context: Context, decided: Placement) -> None:
+    """Record a placement here and on every other controller that answers; one that does not is told at the failback."""
+    network = context.network
+    placement.save(context.state, decided)
+    others = [node.id for node in network.hosts("controller") if node.id != engine.controller(network)]
+    text = json.dumps({"epoch": decided.epoch, "active": dict(decided.active)})
+    hosts = remote.over_ssh(network, context.state)
+    netdr = str(Path(sys.executable).with_name("netdr"))
+    command = [netdr, "-i", str(context.inventory.resolve()), "--state", str(context.state), "dr", "adopt"]
+    for other in answering(network, others):
+        result = hosts.shell(other).run(command, limit=30, stdin=text)
+        if result.code != 0:
+            raise RecoveryError(
+                "another controller does not take over the placement", where=other, why=result.last_words
+            )
+
+
+def _change(context: Context, wanted: Placement) -> Facts:
+    """Make the devices next to services hosts follow a placement: those that answer, in one transaction."""
+    network = context.network
+    near = {wire.far(host.id).node for host in network.hosts("services") for wire in network.wires_of(host.id)}
+    devices = answering(network, sorted(near))
+    with engine.opened(network, wanted, context.secrets, context.state) as fleet:
+        change = fleet.plan_change(devices)
+        report = fleet.deploy(change)
+    if report.failures:
+        raise Problems(report.failures)
+    absent = sorted(near - set(devices))
+    return {"changed": list(report.of("changed")), "not_reached": absent, "plan": report.plan}
+
+
+@dataclass(frozen=True)
+class _Services:
+    """See ``backup.recovery.world.Services``."""
+
+    network: Network
+    hosts: remote.Hosts
+
+    def control(self, host: str, service: str, verb: str, limit: float) -> Facts:
+        """Run the service's own executable on its host."""
+        result = self.hosts.shell(host).run([f"/etc/netdr/services/{service}", verb], limit=limit)
+        if result.code != 0:
+            hint = f"run /etc/netdr/services/{service} {verb} on {host} and read what it says"
+            raise RecoveryError(f"'{verb}' of {service} failed", where=host, why=result.last_words, hint=hint)
+        return {"seconds": round(result.seconds, 2)}
+
+    def restore(self, host: str, service: str, limit: float) -> Facts:
+        """Put the newest copy of the DR repository into place."""
+        return remote.restore(self.hosts, host, service, limit=limit)
+
+    def carry(self, source: str, target: str, service: str, limit: float) -> Facts:
+        """Save at the source, put that snapshot into place at the target."""
+        return remote.carry(self.hosts, source, target, service, limit=limit)
+
+    def use(self, service: Service, limit: float) -> Facts:
+        """Fetch the service's health page at its address until it answers or the time is over."""
+        address = str(self.network.services[service.id])
+        port = next(int(port.partition("/")[2]) for port in service.ports if port.startswith("tcp/"))
+        end, why = time.monotonic() + limit, ""
+        while time.monotonic() < end:
+            try:
+                return {"status": _get(address, port)}
+            except (OSError, http.client.HTTPException, RecoveryError) as error:
+                why = str(error)
+            time.sleep(0.2)
+        raise RecoveryError(f"{service.id} does not answer", where=f"{address}:{port}", why=why)
+
+
+def _get(address: str, port: int) -> int:
+    connection = http.client.HTTPConnection(address, port, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        answer.read()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise RecoveryError(f"answered {answer.status}")
+    return answer.status
+
+
+def standing(context: Context) -> dict[str, dict[str, object]]:
+    """Return, for every service, where it should be active and what each of its hosts says of it."""
+    network = context.network
+    hosts = remote.over_ssh(network, context.state)
+    active = placement.load(context.state, network.district).active
+    up = set(answering(network, [host.id for host in network.hosts("services")]))
+    found: dict[str, dict[str, object]] = {}
+    for service in network.district.services:
+        says: dict[str, str] = {}
+        for host in network.hosts("services"):
+            says[host.id] = "no answer"
+            if host.id in up:
+                with suppress(NetdrError):
+                    code = hosts.shell(host.id).run([f"/etc/netdr/services/{service.id}", "status"], limit=20).code
+                    says[host.id] = "serving" if code == 0 else "stopped"
+        found[service.id] = {"active": active[service.id], "hosts": says}
+    return found
