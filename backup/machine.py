@@ -15,7 +15,7 @@ from backup.ledger import Ledger
 from backup.postgres import Cluster, main_cluster
 from backup.repository import Layout
 from backup.restic import Restic
-from netdr.kernel.errors import BackupError
+from netdr.kernel.errors import BusyError
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Machine:
 
     @contextmanager
     def alone(self, service: str, work: str) -> Iterator[None]:
-        """Hold the service for one kind of ``work``. Raise BackupError at once if another process is at it."""
+        """Hold the service for one kind of ``work``. Raise BusyError at once if another process is at it."""
         tree.passable(self.layout.runtime)
         path = self.layout.runtime / f"backup-{work}-{service}.lock"
         with path.open("w", encoding="utf-8") as file:
@@ -52,7 +52,7 @@ class Machine:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 hint = "wait until it has ended"
-                raise BackupError(f"another {work} of {service} is at work", where=self.book.host, hint=hint) from None
+                raise BusyError(f"another {work} of {service} is at work", where=self.book.host, hint=hint) from None
             yield
 
 

@@ -101,7 +101,8 @@ def canonical(value: object) -> str:
 def scan(top: Path) -> tuple[Entry, ...]:
     """Return the entries of the tree below ``top``, sorted by path.
 
-    The manifest's own file at the top is left out, and so is the top itself, which restic does not restore. Raise BackupError for anything but files, directories and links.
+    The manifest's own file at the top is left out, and so is the top itself, which restic does not
+    restore. Raise BackupError for anything but files, directories and links.
     """
     children = (entry for path in top.iterdir() if path.name != NAME for entry in _walk(path, path.name))
     return tuple(sorted(children, key=lambda entry: entry.path))

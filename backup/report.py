@@ -93,9 +93,12 @@ def dump(reports: tuple[JobReport, ...]) -> str:
 
 
 def load(text: str) -> tuple[JobReport, ...]:
-    """Return the reports in ``text``. Raise BackupError if it is not what a host's netdr prints."""
+    """Return the reports in ``text``. Raise what the host's netdr raised, BackupError if the text is not its JSON."""
     try:
-        return tuple(_report(value) for value in json.loads(text)["reports"])
+        value = json.loads(text)
+        if "reports" in value:
+            return tuple(_report(one) for one in value["reports"])
+        raise Problems(_problem(one) for one in value["problems"])
     except (ValueError, TypeError, LookupError) as error:
         raise BackupError("the host's answer cannot be read", why=str(error)) from error
 

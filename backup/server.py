@@ -64,15 +64,11 @@ def argv(listener: Listener) -> list[str]:
 def ensure(listener: Listener) -> bool:
     """Make sure that the server runs and return whether it had to be started. Raise BackupError if it does not start.
 
-    Where systemd runs the host, its unit is started (playbooks/site.yml installs it); elsewhere the server is.
+    Where systemd runs the host, the server is a unit that comes back after a restart; elsewhere it is a process.
     """
     if _listens(listener):
         return False
-    if Path("/run/systemd/system").is_dir():
-        subprocess.run(["systemctl", "restart", UNIT], check=False, timeout=START, env=ENVIRONMENT)
-        log = f"journalctl -u {UNIT}"
-    else:
-        log = str(_start(listener))
+    log = _enable(listener) if Path("/run/systemd/system").is_dir() else str(_start(listener))
     end = time.monotonic() + START
     while not _listens(listener):
         if time.monotonic() > end:
@@ -133,6 +129,21 @@ def _listens(listener: Listener) -> bool:
     except OSError:
         return False
     return True
+
+
+def unit(listener: Listener) -> str:
+    """Return the systemd unit of the server."""
+    command = " ".join(argv(listener))
+    lines = ["[Unit]", "Description=netdr backup server", "After=network-online.target", "Wants=network-online.target"]
+    lines += ["", "[Service]", f"ExecStart={command}", "Restart=on-failure", "RestartSec=2", "ProtectSystem=full"]
+    return "\n".join([*lines, "", "[Install]", "WantedBy=multi-user.target", ""])
+
+
+def _enable(listener: Listener) -> str:
+    (Path("/etc/systemd/system") / UNIT).write_text(unit(listener), encoding="utf-8")
+    for words in (["daemon-reload"], ["enable", UNIT], ["restart", UNIT]):
+        subprocess.run(["systemctl", *words], check=False, timeout=START, env=ENVIRONMENT)
+    return f"journalctl -u {UNIT}"
 
 
 def _start(listener: Listener) -> Path:

@@ -6,12 +6,12 @@ session to the other, and keeps nothing.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 
@@ -36,21 +36,19 @@ class Access:
     certificate: str
     services: Mapping[str, tuple[Secret, Secret]]
 
-    def dump(self) -> str:
-        """Return it as JSON, secrets in clear: for a pipe to another host, never for a file or a screen."""
+    def reveal(self) -> dict[str, object]:
+        """Return it for JSON, secrets in clear: for a pipe to another host, never for a file or a screen."""
         opened = {name: [one.reveal() for one in pair] for name, pair in self.services.items()}
-        return json.dumps({"certificate": self.certificate, "services": opened})
+        return {"certificate": self.certificate, "services": opened}
 
     @classmethod
-    def load(cls, text: str) -> Access:
-        """Return what ``dump`` wrote. Raise BackupError if the text is not that."""
+    def of(cls, value: Any) -> Access:  # noqa: ANN401 - whatever JSON gave
+        """Return what ``reveal`` gave. Raise BackupError, quoting nothing of it, if the value is not that."""
         try:
-            value = json.loads(text)
             pairs = {name: (Secret(address), Secret(word)) for name, (address, word) in value["services"].items()}
             return cls(value["certificate"], pairs)
-        except (ValueError, TypeError, LookupError) as error:
-            # The cause is not shown: it would quote what could not be read.
-            raise BackupError("the DR host's access cannot be read", hint="run netdr backup init again") from error
+        except (ValueError, TypeError, LookupError, AttributeError):
+            raise BackupError("the DR host's access cannot be read", hint="run netdr backup init again") from None
 
 
 def listener(layout: Layout, address: str) -> Listener:

@@ -44,17 +44,20 @@ class Standing:
 
 def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     """Return the standing of a service on this host. Raise Problems if the promise is not kept."""
-    lines = machine.ledger(duty.service.id).lines()
-    found = None
-    if duty.role == "standby":
-        with steps.step("list"):
-            everything = machine.plain_restic.snapshots(machine.layout.disk(duty.service.id))
-            found = snapshots.of_service(everything, duty.service.id)
-    standing = stand(lines, found, machine.clock())
+    with steps.step("look"):
+        standing = of(machine, duty)
     problems = judge(duty, standing, machine.book.host)
     if problems:
         raise Problems(problems)
     return standing.as_dict()
+
+
+def of(machine: Machine, duty: Duty) -> Standing:
+    """Return the standing of a service on this host, judged by nobody yet."""
+    name, found = duty.service.id, None
+    if duty.role == "standby":
+        found = snapshots.of_service(machine.plain_restic.snapshots(machine.layout.disk(name)), name)
+    return stand(machine.ledger(name).lines(), found, machine.clock())
 
 
 def stand(lines: Sequence[Line], found: Sequence[Snapshot] | None, now: datetime) -> Standing:

@@ -1,0 +1,201 @@
+"""The controller's side: have the hosts do their duties, over ssh, and read what they report.
+
+Every host runs the same netdr, installed at the same path as here. What it prints on stderr is its progress.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from backup import report, snapshots
+from backup.duty import book_of, services_host
+from backup.host import Shell, SshShell, Watch, stop_all
+from backup.report import JobReport
+from inventory.model import Service
+from inventory.network import Network
+from inventory.placement import Placement
+from netdr.kernel.errors import BackupError, NetdrError, Problems, UsageError, unknown
+
+Site = Literal["home", "standby"]
+
+# Seconds: the first backup of everything over a slow line. Each step on the host has its own, shorter limit.
+LIMIT = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a host is told to do: a verb for services. ``limit`` in seconds."""
+
+    verb: str
+    services: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    stdin: str = ""
+    limit: float = LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which snapshot: ``latest`` or the beginning of an id at either site, from the repository of ``origin``.
+
+    The DR host always reads its own repository; a home host reads that of ``origin``.
+    """
+
+    snapshot: str = snapshots.LATEST
+    origin: Site = "standby"
+
+
+NEWEST_COPY = Choice()
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The services hosts of a district. ``shell`` gives the way to one by its id; ``watch`` gets their progress."""
+
+    network: Network
+    shell: Callable[[str], Shell]
+    watch: Watch | None = None
+
+    def ask(self, host: str, order: Order) -> tuple[JobReport, ...]:
+        """Have ``host`` carry out an order; return its reports, whatever they say.
+
+        Raise UnreachableError if it does not answer, BackupError or what it raised itself if it reports nothing.
+        """
+        program = str(Path(sys.executable).with_name("netdr"))
+        argv = [program, "backup", order.verb, *order.services, "--json", *order.options]
+        result = self.shell(host).run(argv, limit=order.limit, stdin=order.stdin, watch=self.watch)
+        if not result.out.lstrip().startswith("{"):
+            hint = "is netdr installed there at the same path as here?"
+            raise BackupError(f"netdr backup {order.verb} failed", where=host, why=result.last_words, hint=hint)
+        return report.load(result.out)
+
+    def each(self, orders: Mapping[str, Order]) -> tuple[JobReport, ...]:
+        """Have several hosts carry out their orders at the same time.
+
+        A host that cannot be asked is reported as the failure of each of its services; the others go on.
+        """
+        with ThreadPoolExecutor(max(1, len(orders))) as pool:
+            running = [pool.submit(self._answer, host, order) for host, order in orders.items()]
+            try:
+                return tuple(one for answer in running for one in answer.result())
+            except BaseException:
+                stop_all()
+                raise
+
+    def _answer(self, host: str, order: Order) -> tuple[JobReport, ...]:
+        try:
+            return self.ask(host, order)
+        except NetdrError as error:
+            problems = error.problems if isinstance(error, Problems) else (error,)
+            return tuple(JobReport(name, host, order.verb, 0.0, {}, {}, problems) for name in order.services)
+
+
+def over_ssh(network: Network, state: Path, watch: Watch | None = None) -> Hosts:
+    """Return the hosts as a controller reaches them: its key and the pinned host keys are in its state folder."""
+    account = network.district.settings.management.account
+
+    def shell(host: str) -> Shell:
+        address = str(network.node(host).loopback)
+        return SshShell(host, address, account, state / "ssh" / "id_ed25519", state / "ssh" / "known_hosts")
+
+    return Hosts(network, shell, watch)
+
+
+def chosen(network: Network, names: Sequence[str]) -> tuple[Service, ...]:
+    """Return the named services in the inventory's order, all if none is named. Raise UsageError for unknown ones."""
+    known = {service.id: service for service in network.district.services}
+    for name in names:
+        if name not in known:
+            raise UsageError(unknown("service", name, known))
+    return tuple(service for service in known.values() if not names or service.id in names)
+
+
+def hosts_of(
+    network: Network, placement: Placement, verb: str, services: Sequence[Service]
+) -> Mapping[str, Sequence[str]]:
+    """Return which host does a verb for which services: a pure decision.
+
+    ``run`` and ``restore``: where the service is active. ``copy``: at home, unless it is active at the DR site, where
+    it is saved into the DR repository at once. ``prove``: at the DR site. ``list`` and ``status``: at the DR site, and
+    at home while it is active there.
+    """
+    found: dict[str, list[str]] = {}
+    for service in services:
+        active = placement.active.get(service.id, service.home)
+        sites = {
+            "run": [active],
+            "restore": [active],
+            "copy": [service.home] if active == service.home else [],
+            "prove": [service.standby],
+        }.get(verb, [service.standby] if active != service.home else [service.home, service.standby])
+        for site in sites:
+            found.setdefault(services_host(network, site), []).append(service.id)
+    return found
+
+
+def init(hosts: Hosts, services: Sequence[Service]) -> tuple[JobReport, ...]:
+    """Give every host its duties and credentials, start the DR server, make the repositories that are missing.
+
+    The DR host first: it makes what opens its repositories, and that goes straight on to the home hosts through ssh,
+    never to a disk of the controller. What exists is kept, so running it again repairs what is missing.
+    """
+    network, reports = hosts.network, list[JobReport]()
+    for standby in sorted({services_host(network, service.standby) for service in services}):
+        access = _access(hosts, standby)
+        served = [one for one in services if services_host(network, one.standby) == standby]
+        for home in sorted({services_host(network, one.home) for one in served}):
+            names = tuple(one.id for one in served if services_host(network, one.home) == home)
+            handed = json.dumps({"book": book_of(network, home).dump(), "access": access})
+            reports += hosts.ask(home, Order("accept", names, stdin=handed))
+    return tuple(reports)
+
+
+def restore(
+    hosts: Hosts, host: str, service: str, choice: Choice = NEWEST_COPY, limit: float = LIMIT
+) -> Mapping[str, object]:
+    """Put a snapshot of a stopped service into place on ``host`` and return its facts.
+
+    Facts: ``snapshot``, ``source``, ``as_of`` (Unix seconds: everything acknowledged before it is back), ``files``,
+    ``bytes``, ``seconds``. Raise Problems if anything is not as it was saved.
+    """
+    options = ("--snapshot", choice.snapshot, "--from", choice.origin)
+    return _facts(hosts.ask(host, Order("restore", (service,), options, limit=limit)))
+
+
+def save(hosts: Hosts, host: str, service: str, limit: float = LIMIT) -> Mapping[str, object]:
+    """Save a service on ``host`` (and copy it, if that is its home) and return its facts, as ``restore`` does.
+
+    Raise Problems if it is not saved, or not at the DR site, when this returns.
+    """
+    return _facts(hosts.ask(host, Order("run", (service,), limit=limit)))
+
+
+def carry(hosts: Hosts, source: str, target: str, service: str, limit: float = LIMIT) -> Mapping[str, object]:
+    """Bring a stopped service's last state from one host to the other, by way of the DR repository; return its facts.
+
+    The snapshot that is put into place at ``target`` is the one just made at ``source``, whatever else is there.
+    """
+    saved = save(hosts, source, service, limit)
+    return restore(hosts, target, service, Choice(str(saved["snapshot"])), limit)
+
+
+def _facts(reports: Sequence[JobReport]) -> Mapping[str, object]:
+    only = reports[0]
+    if only.problems:
+        raise Problems(only.problems)
+    moment = datetime.fromisoformat(str(only.facts["as_of"])).timestamp()
+    return {**only.facts, "as_of": moment, "seconds": only.seconds}
+
+
+def _access(hosts: Hosts, standby: str) -> object:
+    handed = json.dumps({"book": book_of(hosts.network, standby).dump(), "access": None})
+    only = hosts.ask(standby, Order("accept", stdin=handed, limit=120))[0]
+    if only.problems:
+        raise Problems(only.problems)
+    return only.facts["access"]

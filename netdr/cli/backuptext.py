@@ -1,0 +1,111 @@
+"""A report of a backup verb as one line or a few, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backup.report import JobReport
+
+Text = Callable[[str, str], str]
+Facts = Mapping[str, Any]
+
+
+def line(text: Text, report: JobReport) -> str:
+    """Return what people read about one service: what was done, with its figures, or that it failed."""
+    head = f"{report.service} @ {report.host}"
+    if not report.ok:
+        failed = text(f"{report.verb} FAILED", f"{report.verb} 失败")
+        return f"{head}: {failed} ({report.seconds:.1f} s)"
+    words = _WORDS.get(report.verb, _done)(text, report.facts)
+    return f"{head}: {words} ({report.seconds:.1f} s)"
+
+
+def _done(text: Text, facts: Facts) -> str:  # noqa: ARG001 - the same form as the others
+    return text("done", "完成")
+
+
+def _init(text: Text, facts: Facts) -> str:
+    made = ", ".join(facts["made"])
+    return text(f"made repositories: {made}", f"已建立备份库：{made}") if made else text("is set up", "已就绪")
+
+
+def _run(text: Text, facts: Facts) -> str:
+    files, size = facts["files"], _size(facts["bytes"])
+    copied = (
+        ""
+        if "copied" not in facts
+        else text(f", {facts['copied']} copied to the DR site", f"，已复制到容灾站点 {facts['copied']} 份")
+    )
+    saved = text(
+        f"saved {_short(facts)} as of {_moment(facts)}: {files} files, {size}",
+        f"已备份 {_short(facts)}，数据时点 {_moment(facts)}：{files} 个文件，{size}",
+    )
+    return f"{saved}{copied}"
+
+
+def _copy(text: Text, facts: Facts) -> str:
+    new, all_ = facts["copied"], facts["present"]
+    return text(f"{new} copied, the DR site has {all_}", f"复制 {new} 份，容灾站点共 {all_} 份")
+
+
+def _prove(text: Text, facts: Facts) -> str:
+    files, queries = facts["files"], len(facts["queries"])
+    pages = ", ".join(str(page["page"]) for page in facts["pages"] if page["page"]) or "–"
+    return text(
+        f"PROVEN {_short(facts)} as of {_moment(facts)}: {files} files equal, {queries} queries true, served {pages}",
+        f"恢复验证通过 {_short(facts)}，数据时点 {_moment(facts)}：{files} 个文件一致，"
+        f"{queries} 项查询成立，网页 {pages}",
+    )
+
+
+def _restore(text: Text, facts: Facts) -> str:
+    return text(
+        f"in place: {_short(facts)} as of {_moment(facts)}, {facts['files']} files equal",
+        f"已就位：{_short(facts)}，数据时点 {_moment(facts)}，{facts['files']} 个文件一致",
+    )
+
+
+def _list(text: Text, facts: Facts) -> str:
+    results = {"passed": text("proven", "已验证"), "failed": text("FAILED its proof", "验证失败"), "none": "–"}
+    rows = [f"\n  {_short(row)}  {_moment(row)}  {results[row['proof']]}" for row in facts["snapshots"]]
+    return "".join((str(facts["repository"]), *rows))
+
+
+def _status(text: Text, facts: Facts) -> str:
+    saved, copied, proven = (_age(text, facts[name]) for name in ("saved_age_s", "copied_age_s", "proven_age_s"))
+    return text(
+        f"kept; newest backup {saved} old, newest copy {copied}, last proof {proven} ago",
+        f"达标；最新备份 {saved} 前，最新副本 {copied} 前，最近验证 {proven} 前",
+    )
+
+
+_WORDS: Mapping[str, Callable[[Text, Facts], str]] = {
+    "init": _init,
+    "run": _run,
+    "copy": _copy,
+    "prove": _prove,
+    "restore": _restore,
+    "list": _list,
+    "status": _status,
+}
+
+
+def _short(facts: Facts) -> str:
+    return str(facts["snapshot"])[:8]
+
+
+def _moment(facts: Facts) -> str:
+    return str(facts["as_of"])[:19].replace("T", " ") + "Z"
+
+
+def _age(text: Text, seconds: float | None) -> str:
+    return text("none", "无") if seconds is None else f"{seconds:.0f} s"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
