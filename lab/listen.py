@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Protocol
 
 from lab import netns
 from netdr.kernel.errors import LabError, NetdrError, Problems
+
+# What a UDP probe says.
+PROBE = b"netdr probe"
+# RFC 768: source port, destination port, length, checksum.
+UDP = struct.Struct("!HHHH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,18 @@ class Endpoint:
         return str(self.address), int(self.port.partition("/")[2] or 0)
 
 
+class Listener(Protocol):
+    """Something that must be served while probes run: when ``socket`` is ready, ``answer``."""
+
+    socket: socket.socket
+
+    def answer(self) -> None:
+        """Send what has arrived back to where it came from."""
+
+
 @contextmanager
-def listening(endpoints: Iterable[Endpoint]) -> Iterator[tuple[socket.socket, ...]]:
-    """Listen at every endpoint where no server does so already; lend the UDP sockets, which wait for ``echo``.
+def listening(endpoints: Iterable[Endpoint]) -> Iterator[tuple[Listener, ...]]:
+    """Listen at every endpoint, whether or not a server does so already; lend the listeners that must be served.
 
     Call it in a thread made for the purpose: it enters the holders' namespaces. Raise Problems if nothing can listen at
     an endpoint, as nothing could be concluded from its silence.
@@ -52,7 +68,7 @@ def listening(endpoints: Iterable[Endpoint]) -> Iterator[tuple[socket.socket, ..
                 problems.append(error)
                 continue
             if listener is not None:
-                stack.enter_context(listener)
+                stack.enter_context(listener.socket)
                 if endpoint.protocol == "udp":
                     served.append(listener)
         if problems:
@@ -60,37 +76,64 @@ def listening(endpoints: Iterable[Endpoint]) -> Iterator[tuple[socket.socket, ..
         yield tuple(served)
 
 
-def echo(listener: socket.socket) -> None:
-    """Send a datagram that has arrived back to where it came from."""
-    with suppress(OSError):
-        data, sender = listener.recvfrom(2048)
-        listener.sendto(data, sender)
+class _Socket:
+    """A listening socket; datagrams are sent back as they came."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        tcp = endpoint.protocol == "tcp"
+        kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
+        self.socket = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, tcp)
+            self.socket.bind(endpoint.pair)
+            if tcp:
+                self.socket.listen(socket.SOMAXCONN)
+        except OSError:
+            self.socket.close()
+            raise
+
+    def answer(self) -> None:
+        with suppress(OSError):
+            data, sender = self.socket.recvfrom(2048)
+            self.socket.sendto(data, sender)
 
 
-def _listen(endpoint: Endpoint) -> socket.socket | None:
-    """Listen at an endpoint in the namespace that has its address; None if a server does so already.
+class _Tap:
+    """A raw socket beside a server that has the UDP port: it sees what passes the filters and answers in its place.
+
+    The server need not understand a probe, and its silence would be mistaken for a filter's.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._port = endpoint.pair[1]
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_UDP)
+        self.socket.bind((endpoint.pair[0], 0))
+
+    def answer(self) -> None:
+        packet, (sender, _) = self.socket.recvfrom(2048)
+        # RFC 791: the header's length in 32-bit words is in the low half of the first byte.
+        datagram = packet[4 * (packet[0] & 15) :]
+        source, destination, length, _ = UDP.unpack_from(datagram)
+        if destination == self._port and datagram[UDP.size :] == PROBE:
+            with suppress(OSError):
+                # A checksum of zero means that there is none.
+                self.socket.sendto(UDP.pack(destination, source, length, 0) + PROBE, (sender, 0))
+
+
+def _listen(endpoint: Endpoint) -> Listener | None:
+    """Listen at an endpoint in the namespace that has its address; None if a TCP server does so already.
 
     For ICMP, which the kernel itself answers, holding the address is enough: a UDP socket on any port shows that.
     """
-    tcp = endpoint.protocol == "tcp"
     why = []
     for holder in endpoint.holders:
         netns.enter(holder)
-        listener = socket.socket(
-            socket.AF_INET, (socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) | socket.SOCK_NONBLOCK
-        )
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, tcp)
-            listener.bind(endpoint.pair)
-            if tcp:
-                listener.listen(socket.SOMAXCONN)
+            return _Socket(endpoint)
         except OSError as error:
-            listener.close()
-            if tcp and error.errno == errno.EADDRINUSE:
-                return None
+            if error.errno == errno.EADDRINUSE:
+                return _Tap(endpoint) if endpoint.protocol == "udp" else None
             why.append(f"{holder}: {error.strerror}")
-        else:
-            return listener
     raise LabError(
         f"nothing listens at {endpoint.address} {endpoint.port}",
         why="; ".join(why),

@@ -20,7 +20,7 @@ from itertools import groupby
 from typing import Protocol
 
 from lab import netns
-from lab.listen import Endpoint, echo, listening
+from lab.listen import PROBE, Endpoint, Listener, listening
 
 # Flows under way at the same time; each is an open file.
 WAVE = 800
@@ -66,26 +66,26 @@ def _allow_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
-def _wave(flows: Mapping[int, Flow], listeners: Sequence[socket.socket], patience: float) -> set[int]:
+def _wave(flows: Mapping[int, Flow], listeners: Sequence[Listener], patience: float) -> set[int]:
     """Start all the flows, wait until each is answered or patience is at its end; return those that were answered."""
     found = set[int]()
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         for listener in listeners:
-            selector.register(listener, selectors.EVENT_READ)
-        attempts = 0
+            selector.register(listener.socket, selectors.EVENT_READ, listener.answer)
+        open_ = 0
         for attempt in _attempts(flows, stack):
             selector.register(attempt.socket, attempt.event, attempt)
-            attempts += 1
+            open_ += 1
         limit = time.monotonic() + patience
-        while attempts and (left := limit - time.monotonic()) > 0:
+        while open_ and (left := limit - time.monotonic()) > 0:
             for key, _ in selector.select(left):
-                if isinstance(key.fileobj, socket.socket) and key.data is None:
-                    echo(key.fileobj)
+                if callable(key.data):
+                    key.data()
                     continue
                 found |= key.data.answered()
                 if not key.data.open:
                     selector.unregister(key.fileobj)
-                    attempts -= 1
+                    open_ -= 1
     return found
 
 
@@ -152,7 +152,7 @@ class _Datagram:
 
     def begin(self) -> None:
         self.socket.connect(self._to.pair)
-        self.socket.send(b"netdr")
+        self.socket.send(PROBE)
 
     def answered(self) -> set[int]:
         self.open = False

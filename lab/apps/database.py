@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.apps.command import run
+from lab.commands import run
 from netdr.kernel.errors import LabError, MissingError, NetdrError
 
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -25,6 +25,7 @@ SOCKETS = Path("/run/postgresql")
 # Written last: a disk without it has no whole cluster of the node's own, only what is left of one or the machine's.
 COMPLETE = DATA / "netdr-complete"
 ADMIN = "postgres"
+AS_ADMIN = ("setpriv", f"--reuid={ADMIN}", f"--regid={ADMIN}", "--init-groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,14 @@ def start() -> None:
         options = f"-c config_file={CONFIGURATION / found / 'main' / 'postgresql.conf'}"
         log = f"--log=/var/log/postgresql/postgresql-{found}-main.log"
         data = f"--pgdata={DATA / found / 'main'}"
-        run(
-            str(PROGRAMS / found / "bin" / "pg_ctl"), "start", "--silent", data, log, f"--options={options}", user=ADMIN
-        )
+        program = str(PROGRAMS / found / "bin" / "pg_ctl")
+        run((*AS_ADMIN, program, "start", "--silent", data, log, f"--options={options}"))
 
 
 def answers() -> bool:
     """Return whether the server takes connections."""
     try:
-        run("pg_isready", "--quiet", f"--host={SOCKETS}", "--timeout=3")
+        run(("pg_isready", "--quiet", f"--host={SOCKETS}", "--timeout=3"))
     except LabError:
         return False
     return True
@@ -72,7 +72,7 @@ def create(databases: Databases) -> None:
     """Make the cluster, its roles and databases. Raise LabError with PostgreSQL's words if anything fails."""
     _make_way()
     initdb = ("--no-sync", "--data-checksums", "--no-instructions")
-    run("pg_createcluster", "--port=5432", "--locale=C.UTF-8", version(), "main", "--", *initdb)
+    run(("pg_createcluster", "--port=5432", "--locale=C.UTF-8", version(), "main", "--", *initdb))
     included = CONFIGURATION / version() / "main" / "conf.d" / "netdr.conf"
     included.write_text(f"include '{databases.settings}'\n", encoding="utf-8")
     start()
@@ -90,7 +90,7 @@ def _name(name: str) -> str:
 
 def _sql(database: str, text: str) -> None:
     argv = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--host={SOCKETS}", f"--dbname={database}")
-    run(*argv, user=ADMIN, text=text)
+    run((*AS_ADMIN, *argv), text=text)
 
 
 def _make_way() -> None:

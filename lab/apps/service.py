@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.apps import database
-from lab.apps.command import run
+from lab.commands import run
 from netdr.kernel.errors import LabError, MissingError, NetdrError, Problems, UsageError, unknown
 
 START_SECONDS = 20.0
@@ -59,14 +59,14 @@ def start(service: Service) -> None:
     """Bring the service up; what runs already is left alone. Raise LabError if it does not answer in time."""
     service.folder.mkdir(parents=True, exist_ok=True)
     service.log.parent.mkdir(parents=True, exist_ok=True)
-    run("ip", "address", "replace", f"{service.address}/32", "dev", "lo")
+    run(("ip", "address", "replace", f"{service.address}/32", "dev", "lo"))
     if service.database:
         database.start()
         if _pid(service, "app") is None:
             _start_program(service)
     if _pid(service, "nginx") is None:
         _wait(lambda: not service.database or service.socket.exists(), START_SECONDS)
-        run("nginx", "-e", str(service.log), "-c", service.web)
+        run(("nginx", "-e", str(service.log), "-c", service.web))
     if not _wait(lambda: not _refusal(service), START_SECONDS):
         why = _refusal(service)
         raise LabError("started but does not serve", where=service.id, why=why, hint=f"see {service.log}")
@@ -83,7 +83,7 @@ def stop(service: Service) -> None:
             problems.append(LabError(f"{part} does not end", where=service.id, hint="stop the whole host"))
     try:
         if _has_address(service):
-            run("ip", "address", "del", f"{service.address}/32", "dev", "lo")
+            run(("ip", "address", "del", f"{service.address}/32", "dev", "lo"))
     except LabError as error:
         problems.append(error)
     if problems:
@@ -130,7 +130,9 @@ def _end(service: Service, part: str, *signals: signal.Signals) -> bool:
 
 
 def _has_address(service: Service) -> bool:
-    shown = json.loads(run("ip", "-json", "address", "show", "dev", "lo", "to", f"{service.address}/32") or "[]")
+    shown = json.loads(
+        run(("ip", "-json", "address", "show", "dev", "lo", "to", f"{service.address}/32")).stdout or "[]"
+    )
     return any(link.get("addr_info") for link in shown)
 
 

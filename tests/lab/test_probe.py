@@ -96,10 +96,21 @@ def test_a_destination_that_nobody_has_is_an_error_not_a_refusal(pair: tuple[str
 
 
 @pytest.mark.lab
-def test_a_server_that_listens_already_is_probed_itself(pair: tuple[str, str]) -> None:
-    def serve() -> socket.socket:
+def test_a_server_that_has_the_port_is_no_obstacle(pair: tuple[str, str]) -> None:
+    def serve(kind: socket.SocketKind, port: int) -> socket.socket:
         netns.enter(pair[1])
-        return socket.create_server(("0.0.0.0", 80))  # noqa: S104 - in a namespace without a way out
+        server = socket.socket(socket.AF_INET, kind)
+        server.bind(("0.0.0.0", port))  # noqa: S104 - in a namespace without a way out
+        if kind is socket.SOCK_STREAM:
+            server.listen()
+        return server
 
-    with ThreadPoolExecutor(1) as pool, pool.submit(serve).result():
-        assert reached(flows(pair, "tcp/80"), 2) == (True,)
+    with ThreadPoolExecutor(1) as pool:
+        web, agent = (
+            pool.submit(serve, *what).result() for what in ((socket.SOCK_STREAM, 80), (socket.SOCK_DGRAM, 161))
+        )
+    with web, agent:
+        # The UDP server never answers; that its port is reached shows all the same.
+        assert reached(flows(pair, "tcp/80", "udp/161"), 2) == (True, True)
+        refuse(pair[1], "udp dport 161 drop;")
+        assert reached(flows(pair, "tcp/80", "udp/161"), 0.5) == (True, False)
