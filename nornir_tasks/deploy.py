@@ -116,14 +116,14 @@ class Transaction:
     # ---- arm -------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        revert = self._plan.timers.revert
+        revert, message = self._plan.timers.revert, f"plan {self._plan.id} {self._work.options.ticket}".rstrip()
         self._armed_at = self._clock.now()
         for wave in self._plan.waves:
             self._steps.heed()
             self._in_time()
             self._waves.append(wave)
             with self._steps.stage("arm", len(wave)):
-                demand(self._steps.act("arm", wave, lambda _, session: session.commit(revert)).outcomes)
+                demand(self._steps.act("arm", wave, lambda _, session: session.commit(revert, message)).outcomes)
             with self._steps.stage("gate", len(wave)):
                 self._settle(wave, self._plan.timers.gate, self._still_armed)
 

@@ -28,6 +28,7 @@ TABLE: tuple[tuple[type[BaseException], type[NetdrError], str, str], ...] = (
     (napalm.CommandTimeoutException, UnreachableError, "no answer in time", _PATH),
     (netmiko.NetmikoTimeoutException, UnreachableError, "no answer in time", _PATH),
     (netmiko.ReadTimeout, UnreachableError, "no answer in time", _PATH),
+    (napalm.UnsupportedVersion, RefusedError, "its program is not this netdr's", ""),
     (napalm.ConnectionException, UnreachableError, "the connection failed", _PATH),
     (napalm.ReplaceConfigException, RefusedError, "it refuses the configuration", ""),
     (napalm.MergeConfigException, RefusedError, "it refuses the configuration", ""),

@@ -25,7 +25,7 @@ def restore(session: DeviceSession, before: str) -> str:
         how = "rolled back"
     if session.running() != before:
         session.load(before)
-        session.commit(0)
+        session.commit(0, "netdr puts the previous configuration back")
         how = "its previous configuration was put back"
         if session.running() != before:
             raise RefusedError(

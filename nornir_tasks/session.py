@@ -9,6 +9,7 @@ from typing import Protocol
 from napalm.base.base import NetworkDriver
 
 from netdr.kernel.errors import RefusedError
+from nornir_tasks.drivers.linux_ospf import ospf_neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,11 @@ class DeviceSession(Protocol):
     def load(self, text: str) -> str:
         """Make ``text`` the candidate that would replace everything, and return the device's own diff to it."""
 
-    def commit(self, revert_in: int) -> None:
-        """Apply the candidate; after ``revert_in`` seconds (0: never) the device undoes it unless confirmed."""
+    def commit(self, revert_in: int, message: str) -> None:
+        """Apply the candidate; after ``revert_in`` seconds (0: never) the device undoes it unless confirmed.
+
+        The device keeps ``message`` with its own record of the commit.
+        """
 
     def pending(self) -> bool:
         """Return whether a commit awaits its confirmation."""
@@ -64,9 +68,9 @@ class NapalmSession:
         diff: str = self.driver.compare_config()
         return diff
 
-    def commit(self, revert_in: int) -> None:
+    def commit(self, revert_in: int, message: str) -> None:
         """See DeviceSession."""
-        self.driver.commit_config(revert_in=revert_in or None)
+        self.driver.commit_config(message=message, revert_in=revert_in or None)
 
     def pending(self) -> bool:
         """See DeviceSession."""
@@ -86,10 +90,11 @@ class NapalmSession:
             self.driver.discard_config()
 
     def neighbours(self) -> Neighbours:
-        """See DeviceSession. OSPF is not part of NAPALM's interface: a driver without it has none to show."""
-        peers = self.driver.get_bgp_neighbors().values()
-        bgp = {IPv4Address(peer) for vrf in peers for peer, state in vrf["peers"].items() if state["is_up"]}
-        return Neighbours(frozenset(), frozenset(bgp))
+        """See DeviceSession. NAPALM has no getter for OSPF, so that one knows the platform."""
+        ospf = {neighbour.router_id for neighbour in ospf_neighbours(self.driver) if neighbour.full}
+        vrfs = self.driver.get_bgp_neighbors().values()
+        bgp = {IPv4Address(peer) for vrf in vrfs for peer, state in vrf["peers"].items() if state["is_up"]}
+        return Neighbours(frozenset(ospf), frozenset(bgp))
 
     def close(self) -> None:
         """See DeviceSession."""

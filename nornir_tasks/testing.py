@@ -174,7 +174,7 @@ class FakeSession:
             self._device.candidate = text
         return unified(self._device.running, text)
 
-    def commit(self, revert_in: int) -> None:
+    def commit(self, revert_in: int, message: str) -> None:  # noqa: ARG002 - nobody reads it
         """See DeviceSession."""
         with self._device.doing("commit"):
             self._device.commit(revert_in)

@@ -39,7 +39,9 @@ def _heading(context: Context, group: Group, like: Group | None) -> str:
         text += context.text(f", identical up to {names}", f"，除 {names} 外完全相同")
     if like:
         text += context.text(f"; like {like.devices[0]}, except", f"；与 {like.devices[0]} 相同，只有下列差别")
-    listed = textwrap.fill(" ".join(group.devices), 110, initial_indent="  ", subsequent_indent="  ")
+    listed = textwrap.fill(
+        " ".join(group.devices), 110, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
     return f"{click.style(text + ':', bold=True)}\n{listed}"
 
 
@@ -60,7 +62,9 @@ def show_plan(context: Context, network: Network, plan: Plan) -> None:
     show_groups(context, grouped(network, {device: plan.devices[device].diff for device in changed}))
     click.echo(context.text("order, far to near:", "顺序（由远及近）："))
     for number, wave in enumerate(plan.waves, 1):
-        listed = textwrap.fill(" ".join(wave), 110, initial_indent=f"  {number}. ", subsequent_indent="     ")
+        listed = textwrap.fill(
+            " ".join(wave), 110, initial_indent=f"  {number}. ", subsequent_indent="     ", break_on_hyphens=False
+        )
         click.echo(listed)
     seconds = plan.timers.revert
     click.echo(

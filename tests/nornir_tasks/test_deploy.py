@@ -214,12 +214,12 @@ def test_every_commit_is_in_the_journal_before_it_is_made(rig: Rig, tmp_path: Pa
     rows = "select count(*) from steps where step = 'arm' and device = ? and state = 'begun'"
 
     class Watching(FakeSession):
-        def commit(self, revert_in: int) -> None:
+        def commit(self, revert_in: int, message: str) -> None:
             with sqlite3.connect(tmp_path / "journal/journal.sqlite") as reader:
                 if reader.execute(rows, (self.name,)).fetchone() != (1,):
                     unwritten.append(self.name)
             reader.close()
-            super().commit(revert_in)
+            super().commit(revert_in, message)
 
     rig.devices.session = Watching
     assert rig.deploy().result == "done"

@@ -75,3 +75,12 @@ def test_filling_the_holes_gives_every_devices_own_diff(linwu: Network) -> None:
                 filled = filled.replace(f"⟨{name}⟩", value)
             added = [line[1:] for line in filled.split("\n")[3:-1]]
             assert "".join(f"{line}\n" for line in added) == texts[device]
+
+
+def test_a_secret_derived_for_each_device_is_a_hole_and_a_shared_one_is_not() -> None:
+    texts = {"a": "key <ospf fp:11>\nuser <secret fp:aa>\n", "b": "key <ospf fp:11>\nuser <secret fp:bb>\n"}
+    found = groups(diffs(texts), {})
+    assert [group.devices for group in found] == [("a", "b")]
+    assert "+key <ospf fp:11>\n+user ⟨secret1⟩\n" in found[0].pattern
+    assert found[0].values["b"] == {"secret1": "<secret fp:bb>"}
+    assert len(groups(diffs({**texts, "c": texts["a"].replace("11", "12")}), {})) == 2
