@@ -10,11 +10,14 @@ import os
 import re
 import secrets as randomness
 import string
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel
@@ -76,24 +79,30 @@ def load(state: Path, references: Iterable[Reference]) -> Mapping[str, Secret]:
 
 
 def create(state: Path, references: Iterable[Reference]) -> None:
-    """Make a vault of random secrets, its password and the login key. Raise InventoryError if any of them exists."""
+    """Make a vault of random secrets, its password and the login key; a password or key that is there is used.
+
+    Nothing is overwritten and the vault is written last, so an interrupted call can be repeated.
+    Raise InventoryError if there is a vault already, or if what is there cannot be used.
+    """
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in (VAULT, PASSWORD, KEY):
-        if (state / name).exists():
-            raise InventoryError("is already there and is never overwritten", where=str(state / name))
-    public = _create_key(state / KEY)
+    if (state / VAULT).exists():
+        raise InventoryError("is already there and is never overwritten", where=str(state / VAULT))
+    if not (state / KEY).exists():
+        _create_key(state / KEY)
+    if not (state / PASSWORD).exists():
+        _write_private(state / PASSWORD, _word(32).encode() + b"\n")
+    public = _public_key(state / KEY)
     content = {reference.name: _random(reference, public) for reference in references}
-    password = _word(32)
-    _write_private(state / PASSWORD, password.encode() + b"\n")
-    sealed = _vault(password).encrypt(source.dump(content))
-    _write_private(state / VAULT, sealed)
+    _write_private(state / VAULT, _vault(_password(state)).encrypt(source.dump(content)))
 
 
 def fingerprint_key(state: Path) -> bytes:
     """Return the state folder's key for fingerprints of secrets, made when it is first asked for."""
     path = state / FINGERPRINT
     if not path.exists():
-        _write_private(path, randomness.token_bytes(32))
+        # Of two calls at once, the one that comes second takes the key of the first.
+        with suppress(FileExistsError):
+            _link(path, randomness.token_bytes(32))
     return _read_private(path)
 
 
@@ -116,7 +125,7 @@ def _open(state: Path) -> Mapping[str, str]:
     path = state / VAULT
     if not path.exists():
         raise InventoryError("there is no vault", where=str(path), hint="netdr secrets create")
-    password = _read_private(state / PASSWORD).decode(errors="replace").strip()
+    password = _password(state)
     try:
         text = _vault(password).decrypt(path.read_bytes()).decode()
     except (AnsibleError, UnicodeDecodeError):
@@ -131,6 +140,10 @@ def _open(state: Path) -> Mapping[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise InventoryError("the vault's content is not a mapping from names to texts", where=str(path))
     return value
+
+
+def _password(state: Path) -> str:
+    return _read_private(state / PASSWORD).decode(errors="replace").strip()
 
 
 def _vault(password: str) -> VaultLib:
@@ -159,25 +172,43 @@ def _word(length: int) -> str:
     return "".join(randomness.choice(_ALPHABET) for _ in range(length))
 
 
-def _create_key(path: Path) -> str:
-    key = Ed25519PrivateKey.generate()
-    form = serialization.PrivateFormat.OpenSSH
-    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    openssh = serialization.PublicFormat.OpenSSH
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, openssh).decode() + " netdr"
+def _create_key(path: Path) -> None:
+    form, nothing = serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    private = Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.PEM, form, nothing)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     _write_private(path, private)
-    _write_private(path.with_suffix(".pub"), public.encode() + b"\n")
-    return public
+
+
+def _public_key(path: Path) -> str:
+    """Return the public half of a login key on one line. Raise InventoryError if the key cannot be used."""
+    try:
+        key = serialization.load_ssh_private_key(_read_private(path), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        what = "is not an OpenSSH private key without a passphrase"
+        raise InventoryError(what, where=str(path), hint="netdr logs in unattended: ssh-keygen -t ed25519") from None
+    form = serialization.PublicFormat.OpenSSH
+    return key.public_key().public_bytes(serialization.Encoding.OpenSSH, form).decode() + " netdr"
 
 
 def _write_private(path: Path, data: bytes) -> None:
     """Write a new file that only its owner can read. Raise InventoryError if it exists or cannot be written."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
+        _link(path, data)
     except OSError as error:
         raise InventoryError("cannot be written", where=str(path), why=error.strerror or str(error)) from None
+
+
+def _link(path: Path, data: bytes) -> None:
+    """Make a private file that is there as a whole or not at all. Raise FileExistsError if there is one already."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(name, path)
+    finally:
+        Path(name).unlink()
 
 
 def _read_private(path: Path) -> bytes:
