@@ -73,12 +73,12 @@ async def _export(ctx: Context, address: tuple[str, int]) -> None:
     # Imported here: generate, status and wait need neither pysnmp nor prometheus-client.
     from monitoring.exporter import Exporter  # noqa: PLC0415 - see above
     from monitoring.module import shipped  # noqa: PLC0415 - see above
-    from monitoring.pysnmp_agent import Engine  # noqa: PLC0415 - see above
+    from monitoring.pysnmp_agent import Engines  # noqa: PLC0415 - see above
     from monitoring.scrape import Scraper  # noqa: PLC0415 - see above
     from monitoring.telemetry import Telemetry  # noqa: PLC0415 - see above
 
-    engine, telemetry, known = Engine(), Telemetry(), users(ctx.network, ctx.secrets)
-    scraper = Scraper(targets(ctx.network), shipped(), known, engine.open, telemetry)
+    engines, telemetry, known = Engines(), Telemetry(), users(ctx.network, ctx.secrets)
+    scraper = Scraper(targets(ctx.network), shipped(), known, engines.open, telemetry)
     server = Exporter(address, scraper, telemetry, default_auth=next(iter(known)))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,7 +87,7 @@ async def _export(ctx: Context, address: tuple[str, int]) -> None:
     try:
         await server.serve(stop)
     finally:
-        engine.close()
+        engines.close()
     click.echo("stopped", err=True)
 
 

@@ -33,7 +33,7 @@ def user() -> User:
     return User("watcher", "SHA512", Secret("correct-horse-auth"), "AES", Secret("correct-horse-priv"))
 
 
-def need(*programs: str) -> None:
+def _need(*programs: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
     for program in programs:
@@ -103,14 +103,14 @@ class Namespace:
 
 @pytest.fixture
 def namespace() -> Iterator[Namespace]:
-    need("unshare", "nsenter", "ip", "sysctl")
+    _need("unshare", "nsenter", "ip", "sysctl")
     made = Namespace()
     yield made
     made.close()
 
 
 class Snmpd:
-    """A real Net-SNMP agent in a namespace with three cabled ports p1, p2, p3 and one that is not, p4."""
+    """A real Net-SNMP agent in a namespace whose ports are cabled to far0, far1 …"""
 
     def __init__(self, namespace: Namespace, folder: Path, user: User, ports: tuple[str, ...]) -> None:
         self.namespace, self.folder, self.user = namespace, folder, user
@@ -129,16 +129,15 @@ class Snmpd:
         self.start()
 
     def start(self, persistent: str = "persistent") -> None:
-        (self.folder / persistent).mkdir(exist_ok=True)
+        kept = self.folder / persistent
+        kept.mkdir(exist_ok=True)
         self._process = self.namespace.start(
             "snmpd",
             "-f",
             "-Lf",
             str(self.folder / "log"),
-            "-C",
-            "-c",
-            str(self.folder / "snmpd.conf"),
-            environment={"SNMP_PERSISTENT_DIR": str(self.folder / persistent)},
+            # The engine ID and boots are read back only from a folder on the path as well.
+            environment={"SNMPCONFPATH": f"{self.folder}:{kept}", "SNMP_PERSISTENT_DIR": str(kept)},
         )
         for _ in range(50):
             try:
@@ -163,7 +162,16 @@ class Snmpd:
 
 @pytest.fixture
 def snmpd(namespace: Namespace, tmp_path: Path, user: User) -> Snmpd:
-    need("snmpd", "snmpbulkwalk")
-    agent = Snmpd(namespace, tmp_path, user, ("p1", "p2", "p3", "p4"))
-    namespace.run("ip", "link", "set", "far3", "down")
-    return agent
+    _need("snmpd", "snmpbulkwalk")
+    return Snmpd(namespace, tmp_path, user, ("p1", "p2", "p3", "p4"))
+
+
+@pytest.fixture
+def start_snmpd() -> type[Snmpd]:
+    _need("snmpd", "snmpbulkwalk")
+    return Snmpd
+
+
+@pytest.fixture(name="need")
+def need_programs() -> Callable[..., None]:
+    return _need
