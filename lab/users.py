@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, Self, TypeVar, cast
 
-from inventory.network import Network
+from inventory.network import Network, user_host
+from inventory.policy import Target, permits
 from lab import netns, services
 from lab.visitor import Errand, get
 from netdr.kernel.errors import LabError, UsageError, unknown
@@ -21,6 +23,8 @@ from netdr.kernel.errors import LabError, UsageError, unknown
 _T = TypeVar("_T")
 # A process that has been told to end ends at once, or something is wrong with it.
 SECONDS = 3.0
+# A long list asked for by all units at once takes longer than a page.
+LIST_SECONDS = 10.0
 
 
 def namespace(lab: str, unit: str) -> str:
@@ -28,8 +32,16 @@ def namespace(lab: str, unit: str) -> str:
     return f"{lab}.host-{unit}"
 
 
+def allowed(network: Network, service: str) -> tuple[str, ...]:
+    """Return the units that the policy lets use a service from the network of their user host."""
+    address, port = _endpoint(network, service)
+    target = Target("service", service, IPv4Address(address))
+    nets = {user_host(network, net): net for net in network.nets}
+    return tuple(unit for unit in network.units if permits(network, nets[f"host-{unit}"], target, f"tcp/{port}"))
+
+
 def reached(lab: str, network: Network, service: str, units: Iterable[str] | None = None) -> Mapping[str, float | None]:
-    """Ask the service for its health from each unit's user host (default: all), all at once.
+    """Ask the service for its health from each unit's user host (default: those allowed to), all at once.
 
     Return the seconds until the answer was there, None for a unit that got none. Raise LabError if the lab is not up.
     """
@@ -43,24 +55,24 @@ def reached(lab: str, network: Network, service: str, units: Iterable[str] | Non
             return None
         return time.monotonic() - began
 
-    return _everywhere(lab, network.units if units is None else units, ask)
+    return _everywhere(lab, allowed(network, service) if units is None else units, ask)
 
 
 def survivors(lab: str, network: Network, service: str, units: Iterable[str] | None = None) -> frozenset[str]:
-    """Return the ids of all cases the service's database holds of the units (default: all), each asking for its own.
+    """Return the ids of all cases the service's database holds of the units (default: those allowed to use it).
 
-    Raise LabError, naming the unit, if one gets no answer: then nothing is known about its cases.
+    Each unit asks for its own. Raise LabError, naming the unit, if one gets no answer: then nothing is known.
     """
     address, port = _endpoint(network, service)
 
     def ask(unit: str) -> list[str]:
         try:
-            found: list[str] = json.loads(get(address, port, f"/cases?unit={unit}"))["ids"]
+            found: list[str] = json.loads(get(address, port, f"/cases?unit={unit}", LIST_SECONDS))["ids"]
         except (OSError, http.client.HTTPException) as error:
             raise LabError("cannot ask for its cases", where=f"unit {unit}", why=f"{service}: {error}") from None
         return found
 
-    answers = _everywhere(lab, network.units if units is None else units, ask)
+    answers = _everywhere(lab, allowed(network, service) if units is None else units, ask)
     return frozenset(case for cases in answers.values() for case in cases)
 
 
@@ -135,11 +147,13 @@ class Users:
 
 
 def errand(lab: str, network: Network, visited: Iterable[str], log: Path, interval: float = 0.5) -> Errand:
-    """Return the errand of users in every unit to the services ``visited``, once per ``interval`` seconds each."""
+    """Return the errand of all users whom the policy lets visit the services ``visited``, once per ``interval`` s."""
+    names = tuple(visited)
     apps = {service.id: service.app for service in network.district.services}
     return Errand(
         units={unit: namespace(lab, unit) for unit in network.units},
-        services={name: (*_endpoint(network, name), apps[name] == "casework") for name in visited},
+        services={name: (*_endpoint(network, name), apps[name] == "casework") for name in names},
+        visits=[(unit, name) for name in names for unit in allowed(network, name)],
         interval=interval,
         log=str(log),
     )

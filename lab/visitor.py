@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,11 +29,12 @@ TIMEOUT = 1.0
 class Errand:
     """What to visit: ``units`` gives each unit's network namespace, ``services`` address, port and whether to write.
 
-    Each unit visits each service once per ``interval`` seconds; the log is appended to.
+    ``visits`` are the pairs of a unit and a service it visits, once per ``interval`` seconds. The log is appended to.
     """
 
     units: Mapping[str, str]
     services: Mapping[str, tuple[str, int, bool]]
+    visits: Sequence[tuple[str, str]]
     interval: float
     log: str
 
@@ -45,9 +46,9 @@ def post(address: str, port: int, unit: str, seq: int) -> str:
         return str(json.loads(_body(connection, 201))["id"])
 
 
-def get(address: str, port: int, path: str) -> bytes:
+def get(address: str, port: int, path: str, timeout: float = TIMEOUT) -> bytes:
     """Return the body of a page that is there. Raise OSError or HTTPException if it is not."""
-    with closing(http.client.HTTPConnection(address, port, timeout=TIMEOUT)) as connection:
+    with closing(http.client.HTTPConnection(address, port, timeout=timeout)) as connection:
         connection.request("GET", path)
         return _body(connection, 200)
 
@@ -107,9 +108,8 @@ def main() -> None:
     """Work until the standard input is closed."""
     errand = Errand(**json.loads(sys.stdin.readline()))
     log = os.open(Path(errand.log), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    for unit in errand.units:
-        for service in errand.services:
-            Visitor(errand, unit, service, log).start()
+    for unit, service in errand.visits:
+        Visitor(errand, unit, service, log).start()
     sys.stdin.read()
     # The threads may be in the middle of a visit, which is then one without an acknowledgement.
     os._exit(os.EX_OK)
