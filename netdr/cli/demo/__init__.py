@@ -15,6 +15,7 @@ import click
 from lab import control
 from netdr.cli.context import Context
 from netdr.cli.demo import build, observe, offline, protect, recover
+from netdr.cli.demo.copies import own_district
 from netdr.cli.demo.figures import Figures
 from netdr.cli.demo.stage import Stage
 
@@ -37,7 +38,7 @@ def demo(context: Context, report: Path | None, name: str, keep: bool) -> None:
     begun = time.monotonic()
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="netdr-demo-") as folder:
-        stage = Stage(context, name, Path(folder))
+        stage = Stage(own_district(context, Path(folder)), name, Path(folder))
         try:
             _scenes(stage, figures)
         except (KeyboardInterrupt, click.Abort):
@@ -77,8 +78,8 @@ def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
 def _where_next(context: Context, name: str, *, keep: bool) -> str:
     if keep:
         return context.text(
-            f"The lab is still up: ./run lab --name {name} status; ./run lab --name {name} down ends it.",
-            f"实验环境仍在运行：./run lab --name {name} status 查看，./run lab --name {name} down 结束。",
+            f"The lab is still up: ./run lab status --name {name}; ./run lab down --name {name} ends it.",
+            f"实验环境仍在运行：./run lab status --name {name} 查看，./run lab down --name {name} 结束。",
         )
     return context.text(
         "Next: README.md, 'A day's work' – ./run lab up, then ./run lab exec ctl-1 -- netdr plan.",

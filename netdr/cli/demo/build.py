@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ def lab(stage: Stage, figures: Figures) -> None:
         begun = time.monotonic()
         stage.lab("up", limit=180)
         figures.lab_up_s = round(time.monotonic() - begun, 1)
-    stage.begin(stage.controller, "netdr-playbook", "site.yml")
+    stage.begin(stage.controller, *stage.playbook("site.yml"))
 
 
 def deploy(stage: Stage, figures: Figures) -> None:
@@ -44,18 +45,18 @@ def deploy(stage: Stage, figures: Figures) -> None:
 
 def one_unit(stage: Stage, figures: Figures) -> None:
     """Add a network to one unit: one device changes."""
-
-    def add(units: dict[str, Any]) -> None:
-        unit = units["units"][len(units["units"]) // 2]
-        vlan = {"id": 30, "name": "annex", "zone": unit["vlans"][0]["zone"], "prefixlen": 28}
-        unit["vlans"] = [*unit["vlans"], vlan]
-
     with stage.step("add a VLAN to one unit", "为一个单位新增 VLAN"):
-        for node in (stage.controller, stage.dr_controller):
-            _edit(stage, node, "units.yaml", add)
-            stage.at(node, "netdr", "inventory", "allocate")
+        _edit(stage, "units.yaml", add_network)
+        stage.netdr("inventory", "allocate")
         report = stage.json(stage.controller, "deploy", "--yes", "--ticket", "DEMO-2")
         figures.one_unit_change_devices = len(report["changed"])
+
+
+def add_network(units: dict[str, Any]) -> None:
+    """Add a small network to the unit in the middle of the list, as an edit of ``units.yaml``."""
+    unit = units["units"][len(units["units"]) // 2]
+    vlan = {"id": 30, "name": "annex", "zone": unit["vlans"][0]["zone"], "prefixlen": 28}
+    unit["vlans"] = [*unit["vlans"], vlan]
 
 
 def failed_check(stage: Stage, figures: Figures) -> None:
@@ -75,26 +76,25 @@ def failed_check(stage: Stage, figures: Figures) -> None:
         policy["rules"] = [rule for rule in policy["rules"] if rule["id"] != "demo-mistake"]
 
     with stage.step("a change whose check fails: everything is brought back", "检查失败的变更：全部恢复原状"):
-        _edit(stage, stage.controller, "policy.yaml", allow)
+        _edit(stage, "policy.yaml", allow)
         report = stage.json(stage.controller, "deploy", "--yes", "--check", "false", limit=300, codes=(8,))
         figures.rollback_restored_devices = len(report["rolled_back"])
         if report["unknown"]:
             raise LabError("devices in an unknown state", why=", ".join(report["unknown"]))
-        _edit(stage, stage.controller, "policy.yaml", take_back)
+        _edit(stage, "policy.yaml", take_back)
         after = stage.json(stage.controller, "plan")
         if after["changed"]:
             raise LabError("devices differ from the inventory after a rollback", why=", ".join(after["changed"]))
 
 
-def _edit(stage: Stage, node: str, name: str, change: Edit) -> None:
-    """Change one file of the district as the controller sees it; the checkout itself stays as it is."""
-    path = str(stage.context.inventory.resolve() / name)
-    value = yaml.safe_load(stage.at(node, "cat", path))
+def _edit(stage: Stage, name: str, change: Edit) -> None:
+    """Change one file of the demo's own copy of the district; the controllers see it as it is."""
+    path = stage.context.inventory / name
+    value = yaml.safe_load(path.read_text(encoding="utf-8"))
     change(value)
-    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
-    stage.at(node, "tee", path, stdin=text)
+    path.write_text(yaml.safe_dump(value, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 def _lab_size(status: str) -> tuple[int, int]:
-    value = yaml.safe_load(status)
+    value = json.loads(status)
     return len(value["nodes"]), round(value["memory_mb"])

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import click
+
 from inventory.model import Service
 from inventory.network import Network
+from inventory.policy.rules import Target, permits
 from lab import users
 from netdr.cli.context import Context
 from netdr.kernel.errors import LabError
@@ -25,6 +30,11 @@ class Stage:
 
     def __init__(self, context: Context, name: str, work: Path) -> None:
         self.context, self.name, self.work = context, name, work
+        # How often each user uses each service.
+        self.visit_every_s = 3.0
+        self.writing_since = 0.0
+        # Per service, the acknowledged writes that the failover lost: the failback cannot lose them again.
+        self.gone: dict[str, frozenset[str]] = {}
         self._background: subprocess.Popen[str] | None = None
 
     @cached_property
@@ -47,14 +57,34 @@ class Stage:
         """The services that are protected and moved."""
         return self.network.district.services
 
-    @property
-    def log(self) -> Path:
-        """What the users met."""
-        return self.work / "visits.jsonl"
+    def log(self, service: str) -> Path:
+        """Return where it is written what the users of a service met."""
+        return self.work / f"{service}.jsonl"
+
+    @cached_property
+    def allowed(self) -> Mapping[str, tuple[str, ...]]:
+        """The units whose first network the policy lets use each service."""
+        return {service.id: tuple(self._allowed(service)) for service in self.services}
+
+    def _allowed(self, service: Service) -> Iterator[str]:
+        target = Target("service", service.id, self.network.services[service.id])
+        first = {net.unit: net for net in reversed(self.network.nets)}
+        for unit in self.network.units:
+            if permits(self.network, first[unit], target, service.ports[0]):
+                yield unit
 
     def site(self, kind: str) -> str:
         """Return the first site of a kind."""
         return next(site.id for site in self.network.district.sites if site.kind == kind)
+
+    @property
+    def checkout(self) -> Path:
+        """The folder that netdr runs from, the same inside every node."""
+        return Path(__file__).resolve().parents[3]
+
+    def say(self, text: str) -> None:
+        """Print a line of its own."""
+        click.echo(text, err=True)
 
     def step(self, en: str, zh: str) -> AbstractContextManager[None]:
         """Print one line for a step, with its time."""
@@ -64,9 +94,18 @@ class Stage:
         """Run ``netdr lab`` on this lab and return what it printed. Raise LabError with its words if it fails."""
         return self.run(self._lab(*arguments), limit, (0,)).stdout
 
-    def at(self, node: str, *command: str, limit: float = 120, stdin: str = "") -> str:
+    def netdr(self, *arguments: str, limit: float = 120) -> str:
+        """Run ``netdr`` on this machine, as an engineer who edits the district does, and return what it printed."""
+        return self.run([NETDR, "-i", str(self.context.inventory), *arguments], limit, (0,)).stdout
+
+    def at(self, node: str, *command: str, limit: float = 120) -> str:
         """Run a command on a node and return what it printed."""
-        return self.run(self._lab("exec", node, "--", *command), limit, (0,), stdin).stdout
+        return self.run(self._lab("exec", node, "--", *command), limit, (0,)).stdout
+
+    def playbook(self, name: str) -> tuple[str, ...]:
+        """Return the command that runs one of the playbooks on a controller."""
+        folder = self.checkout / "playbooks"
+        return "env", f"ANSIBLE_CONFIG={folder / 'ansible.cfg'}", "ansible-playbook", str(folder / name)
 
     def json(self, node: str, *command: str, limit: float = 120, codes: Sequence[int] = (0,)) -> Any:  # noqa: ANN401
         """Run ``netdr`` with ``--json`` on a node and return the value it printed; ``codes`` are the exits expected."""
@@ -106,8 +145,12 @@ class Stage:
     @contextmanager
     def users(self) -> Iterator[None]:
         """Have a user in every unit use the services for as long as the context lasts."""
-        errand = users.errand(self.name, self.network, [service.id for service in self.services], self.log, 2.0)
-        with users.Users(errand):
+        self.writing_since = time.time()
+        with ExitStack() as stack:
+            for service in self.services:
+                errand = users.errand(self.name, self.network, [service.id], self.log(service.id), self.visit_every_s)
+                units = {unit: errand.units[unit] for unit in self.allowed[service.id]}
+                stack.enter_context(users.Users(replace(errand, units=units)))
             yield
 
     def close(self) -> None:
@@ -119,18 +162,19 @@ class Stage:
 
     def _lab(self, *arguments: str) -> list[str]:
         folder = str(self.context.inventory)
-        return [NETDR, "-i", folder, "lab", "--name", self.name, *arguments]
+        verb, *rest = arguments
+        return [NETDR, "-i", folder, "lab", verb, "--name", self.name, *rest]
 
-    def run(
-        self, argv: Sequence[str], limit: float, codes: Sequence[int], stdin: str = ""
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, argv: Sequence[str], limit: float, codes: Sequence[int]) -> subprocess.CompletedProcess[str]:
         """Run a command here. Raise LabError with its words if it ends with another code than ``codes``."""
         shown = " ".join(argv[1:])
         try:
-            done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=limit, check=False)
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise LabError(f"netdr {shown} did not end within {limit:.0f} s") from error
         if done.returncode not in codes:
-            words = (done.stderr or done.stdout).strip()[-1500:]
+            words = f"{done.stderr}\n{done.stdout}".strip()[-2500:]
             raise LabError(f"netdr {shown} ended with {done.returncode}", why=words)
         return done
