@@ -15,7 +15,6 @@ ALERTMANAGER = "127.0.0.1:9093"
 
 CONFIG = Path("/etc/netdr/monitor")
 STATE = Path("/var/lib/netdr")
-USER = "netdr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,14 @@ class Daemon:
     reload: str
 
 
-def daemons(netdr: str, inventory: Path, config: Path = CONFIG, state: Path = STATE) -> tuple[Daemon, ...]:
-    """Given netdr's program and the district's folder on a controller, return the daemons in starting order."""
+def daemons(netdr: str, inventory: Path, user: str, config: Path = CONFIG, state: Path = STATE) -> tuple[Daemon, ...]:
+    """Given netdr's program, the district's folder and netdr's account there, return the daemons in starting order."""
     alerts, metrics = state / "alertmanager", state / "prometheus"
     return (
         Daemon(
             name="netdr-exporter",
             argv=(netdr, "-i", str(inventory), "--state", str(state), "monitor", "exporter", "--listen", EXPORTER),
-            user=USER,
+            user=user,
             folders=(state,),
             ready=f"http://{EXPORTER}/-/healthy",
             reload="",
@@ -56,7 +55,7 @@ def daemons(netdr: str, inventory: Path, config: Path = CONFIG, state: Path = ST
                 "--cluster.listen-address=",
                 "--log.level=warn",
             ),
-            user=USER,
+            user=user,
             folders=(alerts,),
             ready=f"http://{ALERTMANAGER}/-/ready",
             reload="HUP",
@@ -71,7 +70,7 @@ def daemons(netdr: str, inventory: Path, config: Path = CONFIG, state: Path = ST
                 f"--web.listen-address={PROMETHEUS}",
                 "--log.level=warn",
             ),
-            user=USER,
+            user=user,
             folders=(metrics,),
             ready=f"http://{PROMETHEUS}/-/ready",
             reload="HUP",

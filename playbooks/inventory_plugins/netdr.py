@@ -86,7 +86,7 @@ def _variables(network: Network, node: Node, folder: Path, state: Path) -> dict[
     if node.role == "controller":
         found["netdr_daemons"] = [
             {"name": d.name, "argv": list(d.argv), "user": d.user, "folders": [str(path) for path in d.folders]}
-            for d in daemons(netdr, folder.resolve())
+            for d in daemons(netdr, folder.resolve(), network.district.settings.management.account)
         ]
     if node.role == "services":
         found["netdr_jobs"] = [

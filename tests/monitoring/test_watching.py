@@ -52,7 +52,8 @@ class Controller:
 
     def start(self, name: str) -> None:
         """Start a daemon as daemons.py says and wait until it is ready."""
-        daemon = next(each for each in daemons(NETDR, DISTRICT, self.config, self.state) if each.name == name)
+        known = daemons(NETDR, DISTRICT, "nobody", self.config, self.state)
+        daemon = next(each for each in known if each.name == name)
         for folder in daemon.folders:
             folder.mkdir(parents=True, exist_ok=True)
         self.namespace.start(*daemon.argv)
