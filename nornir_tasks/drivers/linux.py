@@ -171,7 +171,8 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
     def get_facts(self) -> dict[str, Any]:
         """Return what the device is."""
         facts = dict(self._ask("facts"))
-        return {**facts, "interface_list": list(facts.pop("interfaces"))}
+        names = list(facts.pop("interfaces"))
+        return {**facts, "interface_list": names}
 
     def get_interfaces(self) -> dict[str, dict[str, Any]]:
         """Return the interfaces and their state."""

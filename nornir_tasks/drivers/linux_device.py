@@ -588,8 +588,8 @@ _LLDP = Checker(
     "/etc/lldpd.d/netdr.conf",
     """unshare --net --mount sh -c '
     exec 3<"$1"
-    mount -t tmpfs tmpfs /run && mkdir /run/lldpd && lldpd -u /run/socket || exit
-    lldpcli -u /run/socket -c /proc/self/fd/3
+    mount -t tmpfs tmpfs /run && mkdir /run/lldpd && cat <&3 >/run/candidate && lldpd -u /run/socket || exit
+    lldpcli -u /run/socket -c /run/candidate
     kill $(cat /run/lldpd.pid)' sh {file}""",
     r"\S+ \[WARN/lldpctl\] (?P<line>)(?P<words>.*)",
     always=True,
@@ -950,7 +950,7 @@ def _undo(record: Record, reason: str) -> None:
     failed = []
     for part in reversed(PARTS):
         if part.name in record.parts:
-            _install(part, _of(part, disk))
+            _put_back(part, _of(part, disk))
             words = part.apply(_of(part, shown))
             failed += [Problem(0, part.name, words)] if words else []
     if failed:
@@ -960,6 +960,16 @@ def _undo(record: Record, reason: str) -> None:
     _end_timer(record)
     left = [part.name for part in running().changed(shown)]
     _log(f"{record.who()}: undone, {reason}{f'; not as before: {left}' if left else ''}")
+
+
+def _put_back(part: Part, files: Files) -> None:
+    """Put a part's files of before back, also on a full disk: there, those of after make room first."""
+    try:
+        _install(part, files)
+    except OSError:
+        for path in part.paths:
+            Path(path).unlink(missing_ok=True)
+        _install(part, files)
 
 
 def _save_state(record: Record, state: str) -> None:
@@ -1083,11 +1093,13 @@ def _apply(files: tuple[File, ...], parts: Iterable[Part]) -> Problem | None:
         try:
             _install(part, wanted)
             words = part.apply(wanted)
-            words = words or "\n".join(part.differences(wanted, part.live()))
+            live = part.live()
+            words = words or "\n".join(part.differences(wanted, live))
         except OSError as error:
             words = str(error)
         if words:
             return Problem(places(files).get(part.paths[0], 0), part.name, words)
+        _remember({**_seen(), part.name: _print(wanted, live)})
     return None
 
 
@@ -1151,7 +1163,7 @@ def _verb_boot() -> dict[str, Any]:
     disk = parse(record.disk)
     for part in PARTS:
         if part.name in record.parts:
-            _install(part, _of(part, disk))
+            _put_back(part, _of(part, disk))
     _forget()
     words = f"{record.who()}: undone, the device restarted before it was confirmed"
     _log(words)
@@ -1297,6 +1309,7 @@ def _say(text: str) -> None:
 
 def main(argv: list[str]) -> int:
     """Run one verb, or ``session``. Texts are printed as they are, all else as JSON; the status is 0 if it was done."""
+    os.environ |= {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     # A commit goes on when it cuts off who started it. Handlers and not SIG_IGN, which children would inherit.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(number, lambda *_: None)
