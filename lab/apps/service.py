@@ -23,7 +23,7 @@ from lab.apps import database
 from lab.commands import run
 from netdr.kernel.errors import LabError, MissingError, NetdrError, Problems, UsageError, unknown
 
-START_SECONDS = 20.0
+START_SECONDS = 15.0
 STOP_SECONDS = 5.0
 NOT_SERVING = 3
 
@@ -142,15 +142,20 @@ def _refusal(service: Service) -> str:
     try:
         connection.request("GET", "/health")
         answer = connection.getresponse()
-        said = answer.read(2000).decode(errors="replace").strip()
+        said = answer.read()
     except (OSError, http.client.HTTPException) as error:
         return f"{service.address} port {service.port}: {error}"
     finally:
         connection.close()
-    if answer.status == 200:
+    return "" if answer.status == 200 else f"{answer.status} {answer.reason}{_explanation(said)}"
+
+
+def _explanation(body: bytes) -> str:
+    """Return what the program says about a refusal; the web server's own pages say nothing more than the status."""
+    try:
+        return f": {json.loads(body)['error']}"
+    except (ValueError, KeyError, TypeError):
         return ""
-    # The program explains itself in JSON; the web server's own pages add nothing to the status.
-    return f"{answer.status} {answer.reason}" + (f": {said}" if said.startswith("{") else "")
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:
