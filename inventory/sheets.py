@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from inventory.model import Name, Postgres, Service, Unit, span
+from inventory.model import Name, Postgres, Service, Site, Unit, span
 from inventory.network import Network, Node, UserNet, access_id
 from netdr.kernel.errors import UsageError, unknown
 
@@ -48,13 +49,13 @@ def about(network: Network, name: str) -> tuple[Sheet, ...]:
 def _views(network: Network) -> Mapping[str, Callable[[], tuple[Sheet, ...]]]:
     views: dict[str, Callable[[], tuple[Sheet, ...]]] = {}
     for site in network.district.sites:
-        views[site.id] = lambda site=site: (_nodes(network, site.name, network.at_site(site.id)),)  # type: ignore[misc]
+        views[site.id] = partial(_site, network, site)
     for service in network.district.services:
-        views[service.id] = lambda service=service: _service(network, service)  # type: ignore[misc]
+        views[service.id] = partial(_service, network, service)
     for unit in network.district.units:
-        views[unit.id] = lambda unit=unit: _unit(network, unit)  # type: ignore[misc]
+        views[unit.id] = partial(_unit, network, unit)
     for node in network.nodes.values():
-        views[node.id] = lambda node=node: _node(network, node)  # type: ignore[misc]
+        views[node.id] = partial(_node, network, node)
     return views
 
 
@@ -101,6 +102,10 @@ def _units(network: Network) -> Sheet:
         for unit in network.district.units
     )
     return Sheet(_n("Units", "单位"), head, rows)
+
+
+def _site(network: Network, site: Site) -> tuple[Sheet, ...]:
+    return (_nodes(network, site.name, network.at_site(site.id)),)
 
 
 def _service(network: Network, service: Service) -> tuple[Sheet, ...]:
