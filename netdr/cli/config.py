@@ -115,6 +115,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
     with _engine(context) as devices, Ticker(context) as ticker:
         made = _plan(context, devices, file, limit, ticker)
         made = replace(made, checks=made.checks + checks)
+        ticker.finish()
         if made.changed and not as_json:
             click.echo(summary(context, made))
         if made.changed and not yes:

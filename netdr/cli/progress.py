@@ -45,11 +45,11 @@ class Ticker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the last line."""
-        self._finish()
+        self.finish()
 
     def stage(self, name: str, devices: int) -> None:
         """See Progress."""
-        self._finish()
+        self.finish()
         self._title = f"{self._context.text(*NAMES.get(name, (name, name)))}"
         self._good, self._bad = set(), set()
         self._start, self._total = time.monotonic(), devices
@@ -67,7 +67,8 @@ class Ticker:
         failed = self._context.text(f", {len(self._bad)} failed", f"，{len(self._bad)} 台失败") if self._bad else ""
         return f"{len(self._good)}/{self._total:.0f}{failed}"
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """End the line of the stage, so that something else can be printed."""
         if self._title:
             start = "\r" + self._title + " … " if self._live else ""
             click.echo(f"{start}{self._count()}  {time.monotonic() - self._start:.1f} s", err=True)
