@@ -81,7 +81,8 @@ def _where_next(context: Context, name: str, *, keep: bool) -> str:
             f"The lab is still up: ./run lab status --name {name}; ./run lab down --name {name} ends it.",
             f"实验环境仍在运行：./run lab status --name {name} 查看，./run lab down --name {name} 结束。",
         )
+    controller = context.network.hosts("controller")[0].id
     return context.text(
-        "Next: README.md, 'A day's work' – ./run lab up, then ./run lab exec ctl-1 -- netdr plan.",
-        "下一步：README.zh-CN.md 的“日常工作” – ./run lab up，然后 ./run lab exec ctl-1 -- netdr plan。",
+        f"Next: README.md, 'A day's work' – ./run lab up, then ./run lab exec {controller} -- netdr plan.",
+        f"下一步：README.zh-CN.md 的“日常工作” – ./run lab up，然后 ./run lab exec {controller} -- netdr plan。",
     )
