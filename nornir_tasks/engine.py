@@ -8,6 +8,7 @@ One ``Engine`` keeps its connections, so that a plan and its deploy open each de
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -33,6 +34,8 @@ from nornir_tasks.redact import redact
 from nornir_tasks.report import End, Report
 from nornir_tasks.session import DeviceSession
 from nornir_tasks.steps import Options, Progress, Silent, Work
+
+_LOG = logging.getLogger(__name__)
 
 # How every device undoes a commit that is not confirmed. Platforms that cannot will need other ways, by capability.
 MECHANISM = "commit-confirm"
@@ -84,7 +87,10 @@ class Engine:
         plan.pinned(change, self.intended)
         if not change.changed:
             return Report(change.id, 0, "nothing", dict.fromkeys(change.devices, End("unchanged")), {})
-        with lock.held(self.state, f"plan {change.id}"), closing(Journal(self.state / "journal")) as journal:
+        with lock.held(self.state, f"plan {change.id}") as dead, closing(Journal(self.state / "journal")) as journal:
+            if dead:
+                _LOG.warning("an earlier change was never ended: its controller died (%s)", dead)
+            journal.bury()
             number = journal.open(change, lock.owner(), options.ticket)
             work = Work(change, self.network, self.fleet, self.intended, self.redact, journal, options)
             report = Transaction(work, number).run()

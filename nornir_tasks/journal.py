@@ -95,6 +95,11 @@ class Journal:
                 "update transactions set closed = ?, outcome = ? where id = ?", (_now(), outcome, transaction)
             )
 
+    def bury(self) -> None:
+        """Write of every transaction that never ended that its controller died. Call it with the lock held."""
+        with self._written():
+            self._db.execute("update transactions set closed = ?, outcome = 'died' where outcome is null", (_now(),))
+
     def unfinished(self) -> tuple[Entry, ...]:
         """Return the transactions whose controller died before it could write how they ended, oldest first."""
         rows = "select id, opened, owner, ticket, plan, '' from transactions where outcome is null order by id"

@@ -27,6 +27,15 @@ class Timers:
     gate: int = 30
     settle: int = 45
 
+    @classmethod
+    def of(cls, changed: int) -> Timers:
+        """Return the timers for so many devices that change.
+
+        A commit costs a device about a second, and in the lab all devices share two processors: four seconds each leave
+        room for a machine that is busy with other things, too.
+        """
+        return cls(revert=max(cls().revert, 4 * changed))
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -81,7 +90,6 @@ class Setting:
     controller: str
     placement: Mapping[str, str]
     checks: tuple[str, ...] = ()
-    timers: Timers = Timers()
 
 
 def make(network: Network, setting: Setting, devices: Mapping[str, Observed], at: datetime) -> Plan:
@@ -101,7 +109,7 @@ def make(network: Network, setting: Setting, devices: Mapping[str, Observed], at
         district=network.district.settings.id,
         controller=setting.controller,
         placement=dict(setting.placement),
-        timers=setting.timers,
+        timers=Timers.of(len(changed)),
         checks=setting.checks,
         waves=waves(network.distances(setting.controller), changed),
         devices=changes,

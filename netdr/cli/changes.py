@@ -114,7 +114,7 @@ def _ending(context: Context, report: Report) -> str:
         return context.text("given up before anything was changed", "已放弃：没有任何设备被改动")
     if report.result == "restored":
         return context.text(
-            f"given up: all {back} changed devices have their previous configuration again",
+            f"given up: every changed device ({back}) has its previous configuration again",
             f"已放弃：{back} 台已变更设备全部恢复为原配置",
         )
     names = ", ".join(report.of("unknown"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -239,6 +240,21 @@ def test_only_one_change_at_a_time(rig: Rig, tmp_path: Path) -> None:
     with lock.held(tmp_path, "another change"), pytest.raises(BusyError, match="another change"):
         rig.deploy(plan)
     assert rig.deploy(plan).result == "done"
+
+
+def test_a_change_whose_controller_died_is_told_and_closed(
+    rig: Rig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = rig.engine.plan_change()
+    journal = Journal(tmp_path / "journal")
+    journal.open(plan, "somebody@elsewhere", "CHG-7")
+    assert [entry.ticket for entry in journal.unfinished()] == ["CHG-7"]
+    dead = {"owner": "somebody@elsewhere", "pid": 1, "since": "2026-11-23T01:02:03+00:00", "purpose": "plan 7"}
+    (tmp_path / lock.FILE).write_text(json.dumps(dead))
+    assert rig.deploy(plan).result == "done"
+    assert "somebody@elsewhere (pid 1) since 2026-11-23T01:02:03+00:00: plan 7" in caplog.text
+    assert journal.unfinished() == ()
+    journal.close()
 
 
 def test_no_secret_is_in_what_a_failed_change_leaves_behind(rig: Rig, tmp_path: Path) -> None:
