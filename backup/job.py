@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from backup import copy, manifest, snapshots, source, tree
@@ -14,7 +13,7 @@ from backup.machine import Machine
 from backup.manifest import Manifest
 from backup.report import Steps
 from backup.repository import target
-from backup.restic import Repository
+from backup.restic import Repository, Snapshot
 from inventory.model import DataSource
 from netdr.kernel.errors import BackupError
 
@@ -83,20 +82,15 @@ def _save(machine: Machine, what: Plan, steps: Steps) -> tuple[Manifest, tuple[s
         made = source.seal(what.service, machine.book.host, folder, as_of)
     with steps.step("backup"):
         snapshot = _back_up(machine, what, made)
-    _record(machine, what, made, snapshot, as_of)
-    return made, left_out, snapshot
+    ledger.add("snapshot", machine.clock(), snapshots.facts(snapshot))
+    return made, left_out, snapshot.id
 
 
-def _back_up(machine: Machine, what: Plan, made: Manifest) -> str:
+def _back_up(machine: Machine, what: Plan, made: Manifest) -> Snapshot:
     before = manifest.stamp(what.folder)
     tags = snapshots.tags(what.service, made)
     found = machine.restic.backup(what.repository, what.folder, host=machine.book.host, tags=tags, limit=what.limit)
     if manifest.stamp(what.folder) != before:
         hint = "find out which program changes files there, then run it again"
         raise BackupError("the staged files changed while they were saved", where=str(what.folder), hint=hint)
-    return snapshots.confirm(machine.restic.snapshots(what.repository), found, made, what.repository.label).id
-
-
-def _record(machine: Machine, what: Plan, made: Manifest, snapshot: str, as_of: datetime) -> None:
-    facts = {"id": snapshot, "manifest": made.root, "as_of": as_of.isoformat(), "host": machine.book.host}
-    machine.ledger(what.service).add("snapshot", machine.clock(), facts)
+    return snapshots.confirm(machine.restic.snapshots(what.repository), found, made, what.repository.label)

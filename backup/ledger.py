@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,11 +72,16 @@ class Ledger:
 
         ``text`` came with a snapshot. Raise BackupError if its chain does not hold.
         """
+        return self.know(
+            (line.at, line.facts) for line in _parse(text, "the source's ledger") if line.kind == "snapshot"
+        )
+
+    def know(self, snapshots: Iterable[tuple[datetime, Mapping[str, str]]]) -> int:
+        """Add the snapshots, given as time and facts, whose ``id`` this ledger does not have; return how many."""
         known = {line.facts["id"] for line in self.lines() if line.kind == "snapshot"}
-        new = [line for line in _parse(text, "the source's ledger") if line.kind == "snapshot"]
-        unknown = [line for line in new if line.facts["id"] not in known]
-        for line in unknown:
-            self.add("snapshot", line.at, line.facts)
+        unknown = [(at, facts) for at, facts in snapshots if facts["id"] not in known]
+        for at, facts in unknown:
+            self.add("snapshot", at, facts)
         return len(unknown)
 
     @contextmanager

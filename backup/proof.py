@@ -60,6 +60,8 @@ def _prove(machine: Machine, duty: Duty, steps: Steps, wanted: str, work: Path) 
             gone = _gone(snapshots.lost(ledger.lines(), found), repository.label)
             snapshot = _choose(found, wanted, repository.label, gone)
             subject = _subject(snapshot)
+            # From now on their absence is noticed, even if the source never tells of them.
+            ledger.know((machine.clock(), snapshots.facts(one)) for one in found)
         with steps.step("restore and hash"):
             back = restored.restore(machine.plain_restic, repository, snapshot, work / "restored")
         ledger.learn(back.ledger)

@@ -135,6 +135,16 @@ class Snapshot:
         return next((tag.partition(":")[2] for tag in self.tags if tag.startswith(f"{key}:")), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A piece of a file's content and where it lies: so many bytes of a pack file, from an offset on."""
+
+    id: str
+    pack: str
+    offset: int
+    length: int
+
+
 def classify(result: Result) -> Reason | None:
     """Return why restic failed, or None if it did not. Words are looked at first: 0.14 says 1 for everything."""
     if result.code == 0:
@@ -223,6 +233,26 @@ class Restic:
         What could be restored is there even then, so that the caller can name the files that differ.
         """
         self._run(["restore", snapshot, "--no-lock", "--target", str(into)], repository, limit=limit)
+
+    def blobs(self, repository: Repository) -> tuple[Blob, ...]:
+        """Return every piece of file content that the repository's index knows, with the place where it is stored."""
+        indexes = self._run(["list", "index", "--no-lock"], repository, limit=QUICK).out.split()
+        return tuple(blob for index in indexes for blob in self._index(repository, index))
+
+    def paths(self, repository: Repository, snapshot: str, blobs: Sequence[str]) -> Mapping[str, str]:
+        """Return, by blob id, a path of ``snapshot`` that needs the blob; ids that it does not need are left out."""
+        argv = ["find", "--json", "--no-lock", "--snapshot", snapshot, "--blob", *blobs]
+        found = json.loads(self._run(argv, repository, limit=QUICK).out or "[]") or []
+        return {one["id"]: one["path"].lstrip("/") for one in found}
+
+    def _index(self, repository: Repository, index: str) -> list[Blob]:
+        value = json.loads(self._run(["cat", "index", index, "--no-lock"], repository, limit=QUICK).out)
+        return [
+            Blob(blob["id"], pack["id"], blob["offset"], blob["length"])
+            for pack in value["packs"]
+            for blob in pack["blobs"]
+            if blob["type"] == "data"
+        ]
 
     def _run(self, argv: Sequence[str], repository: Repository, *, limit: float, cwd: Path | None = None) -> Result:
         cache = ["--cache-dir", str(self.cache)] if self.cache else ["--no-cache"]

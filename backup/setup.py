@@ -58,16 +58,22 @@ def listener(layout: Layout, address: str) -> Listener:
 
 def standby(book: Book, layout: Layout, now: datetime, steps: Steps) -> Access:
     """Set up the DR host: certificate, credentials, server. Return what the home hosts need."""
+    with steps.step("credentials"):
+        access = prepare(book, layout, now)
+    with steps.step("server"):
+        server.ensure(listener(layout, book.server))
+    return access
+
+
+def prepare(book: Book, layout: Layout, now: datetime) -> Access:
+    """Make what the DR host's server needs, but do not start it; return what the home hosts need."""
     names = [name for name, duty in book.duties.items() if duty.role == "standby"]
     place = listener(layout, book.server)
-    with steps.step("credentials"):
-        write_private(layout.book, book.dump())
-        pem = _certificate(layout, place, now)
-        pairs = {name: _access(layout, place, name) for name in names}
-        _passwords(layout, place, names)
-        _own(place)
-    with steps.step("server"):
-        server.ensure(place)
+    write_private(layout.book, book.dump())
+    pem = _certificate(layout, place, now)
+    pairs = {name: _access(layout, place, name) for name in names}
+    _passwords(layout, place, names)
+    _own(place)
     return Access(pem, pairs)
 
 

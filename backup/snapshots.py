@@ -56,6 +56,12 @@ def confirm(found: Iterable[Snapshot], begins: str, made: Manifest, where: str) 
     raise BackupError(f"snapshot {begins} was saved but the repository does not list it", where=where)
 
 
+def facts(one: Snapshot) -> dict[str, str]:
+    """Return what a ledger keeps of a snapshot: its id at its source, its manifest, its moment, who made it."""
+    moment = as_of(one).isoformat()
+    return {"id": one.source, "manifest": one.tag("manifest"), "as_of": moment, "host": one.host}
+
+
 def lost(lines: Iterable[Line], found: Iterable[Snapshot]) -> tuple[Line, ...]:
     """Return the ledger's lines of snapshots that are not in the repository: deleted, or skipped by a copy."""
     present = {one.source for one in found}
