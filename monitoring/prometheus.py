@@ -18,7 +18,7 @@ from inventory.network import Network
 from monitoring.daemons import ALERTMANAGER, EXPORTER, PROMETHEUS
 from monitoring.targets import Target, targets
 
-# How often the parts of monitoring itself are asked.
+# How often Prometheus asks itself. The exporter is asked as often as devices, so that its failure is seen with theirs.
 SELF_INTERVAL = "15s"
 
 Document = dict[str, Any]
@@ -46,7 +46,7 @@ def prometheus_config(network: Network) -> Document:
         },
         "rule_files": ["rules.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [ALERTMANAGER]}]}]},
-        "scrape_configs": [_devices_job(network), _self_job("exporter", EXPORTER), _prometheus_job()],
+        "scrape_configs": [_devices_job(network), _job("exporter", EXPORTER), _prometheus_job()],
     }
 
 
@@ -70,20 +70,16 @@ def _static(target: Target) -> Document:
     return {"targets": [target.address], "labels": {**labels, "__param_module": ",".join(target.modules)}}
 
 
-def _self_job(name: str, address: str) -> Document:
-    return {
-        "job_name": name,
-        "scrape_interval": SELF_INTERVAL,
-        "scrape_timeout": SELF_INTERVAL,
-        "static_configs": [{"targets": [address]}],
-    }
+def _job(name: str, address: str) -> Document:
+    return {"job_name": name, "static_configs": [{"targets": [address]}]}
 
 
 def _prometheus_job() -> Document:
     # Of its own 800 series, those that tell whether rules and notifications work, and what it costs.
     wanted = "prometheus_(rule|notifications|config)_.*|process_.*"
     keep = {"source_labels": ["__name__"], "regex": wanted, "action": "keep"}
-    return {**_self_job("prometheus", PROMETHEUS), "metric_relabel_configs": [keep]}
+    seldom = {"scrape_interval": SELF_INTERVAL, "scrape_timeout": SELF_INTERVAL}
+    return {**_job("prometheus", PROMETHEUS), **seldom, "metric_relabel_configs": [keep]}
 
 
 def rules(network: Network) -> Document:
