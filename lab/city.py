@@ -9,7 +9,7 @@ from pathlib import Path
 from inventory.network import Network
 from inventory.policy import external_address
 from lab.files import File
-from lab.install import router
+from lab.install import router, routing
 from lab.model import BOOT
 from netdr.kernel.secret import Secret
 
@@ -25,9 +25,10 @@ def outside(network: Network) -> tuple[IPv4Address, ...]:
 def city_files(network: Network, key: Secret) -> Mapping[str, File]:
     """Return the files of the city's router. ``key`` is the TCP MD5 password (RFC 2385) of its sessions with us."""
     return {
-        **router({"bgpd"}),
+        **router(),
+        **routing({"bgpd"}),
         "/etc/network/interfaces": File(_interfaces(network)),
-        "/etc/frr/frr.conf": File(_routing(network, key), 0o640, "frr:frr"),
+        "/etc/frr/frr.conf": File(_bgp(network, key), 0o640, "frr:frr"),
         BOOT: File(_BOOT.read_text(encoding="utf-8"), 0o755),
     }
 
@@ -42,7 +43,7 @@ def _interfaces(network: Network) -> str:
     return text
 
 
-def _routing(network: Network, key: Secret) -> str:
+def _bgp(network: Network, key: Secret) -> str:
     uplink = network.district.uplink
     lines = [
         "frr defaults traditional",

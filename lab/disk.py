@@ -1,4 +1,8 @@
-"""A node's disk: the folder that lies above the machine's own root. The node sees both and writes to its own."""
+"""Nodes' disks: a folder that is a node's own, above what all nodes of its kind have, above the machine's own root.
+
+The node sees the three as one (overlayfs) and writes to the first, which is on disk and outlives a loss of power. What
+a kind has is in memory: it does not change, and hundreds of nodes would pay for making and removing it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from lab import install
 from lab.commands import run
 from lab.files import File
 from lab.model import LabPlan
-from lab.state import disk, disks, run_folder
+from lab.state import base, bases, disk, disks, root, run_folder
 
 # Folders of which a node sees nothing of the machine's: keys, people, services' data and state.
 FRESH = (
@@ -37,7 +41,6 @@ FRESH = (
     "/var/backups",
     "/var/lib/chrony",
     "/var/lib/netdr",
-    "/var/lib/netdr-device",
     "/var/lib/netdr-lab",
     "/var/lib/postgresql",
     "/var/lib/prometheus",
@@ -52,17 +55,55 @@ FRESH = (
 _MEMORY = {"run": "mode=755", "tmp": "mode=1777", "dev": "mode=755"}
 
 
-class Disk:
-    """The disk of one node, being made: folders keep the owner and mode they have on the machine."""
+def prepare(plan: LabPlan, account: str) -> None:
+    """Make the disks of all nodes of a plan; ``account`` is the management account."""
+    lab = plan.topology.lab
+    machine = _Accounts(account)
+    for folder in (bases(lab), root(lab)):
+        folder.mkdir(parents=True)
+    run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(bases(lab))])
+    for kind, files in plan.bases.items():
+        _prepare_base(_Layer(base(lab, kind), machine), {**machine.files, **files}, plan.shares, account)
+    for node in plan.topology.nodes:
+        folder = disk(lab, node.id)
+        (folder / "work").mkdir(parents=True)
+        layer = _Layer(folder / "upper", machine)
+        for path, file in plan.disks[node.id].items():
+            layer.write(path, file)
+    (disks(lab) / "fstab").write_text(_fstab(root(lab), plan.shares, plan.hidden), encoding="utf-8")
 
-    def __init__(self, lab: str, node: str) -> None:
-        self.folder = disk(lab, node)
-        self._upper = self.folder / "upper"
-        for name in ("upper", "work", "root"):
-            (self.folder / name).mkdir(parents=True)
+
+def _prepare_base(layer: _Layer, files: Mapping[str, File], shares: Iterable[str], account: str) -> None:
+    for path in FRESH:
+        layer.fresh(path)
+    layer.home(account)
+    for share in shares:
+        layer.open_way(Path(share))
+    for path, file in files.items():
+        layer.write(path, file)
+
+
+class _Accounts:
+    """The accounts of every node: the machine's system accounts and the management account."""
+
+    def __init__(self, account: str) -> None:
+        passwd = Path("/etc/passwd").read_text(encoding="utf-8")
+        group = Path("/etc/group").read_text(encoding="utf-8")
+        self.files = install.accounts(passwd, group, account)
+        self.users = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall()} | {account: install.UID}
+        self.groups = {entry.gr_name: entry.gr_gid for entry in grp.getgrall()} | {account: install.UID}
+
+
+class _Layer:
+    """A layer being made: its folders have the owner and mode they have on the machine."""
+
+    def __init__(self, folder: Path, accounts: _Accounts) -> None:
+        self._folder, self._accounts = folder, accounts
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
 
     def fresh(self, path: str) -> None:
-        """Make a folder in which nothing of the machine's shows (overlayfs: opaque)."""
+        """Make a folder in which nothing of the layers below shows (overlayfs: opaque)."""
         os.setxattr(self._make(Path(path)), "trusted.overlay.opaque", b"y")
 
     def home(self, account: str) -> None:
@@ -71,38 +112,26 @@ class Disk:
         os.chown(home, install.UID, install.UID)
         home.chmod(0o700)
 
-    def write(self, path: str, file: File, users: Mapping[str, int], groups: Mapping[str, int]) -> None:
+    def open_way(self, share: Path) -> None:
+        """Make the place of a share; let every account through a folder on the way that is otherwise empty (/root)."""
+        self._make(share)
+        for parent in share.parents:
+            if str(parent) in FRESH:
+                self._make(parent).chmod(0o755)
+
+    def write(self, path: str, file: File) -> None:
         """Write a file with its mode and owner."""
         target = self._make(Path(path).parent) / Path(path).name
         user, _, group = file.owner.partition(":")
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
             stream.write(file.content)
-            os.fchown(handle, users[user], groups[group])
+            os.fchown(handle, self._accounts.users[user], self._accounts.groups[group])
             os.fchmod(handle, file.mode)
 
-    def mounts(self, shares: Iterable[str], hidden: Iterable[str]) -> None:
-        """Write the fstab(5) of everything that is mounted inside the node's root."""
-        for share in shares:
-            self._open_way(Path(share))
-        root = self.folder / "root"
-        rows = [("proc", root / "proc", "proc", "nosuid,nodev,noexec")]
-        rows.append(("sysfs", root / "sys", "sysfs", "nosuid,nodev,noexec"))
-        rows += [("tmpfs", root / name, "tmpfs", options) for name, options in _MEMORY.items()]
-        rows += [(share, root / share[1:], "none", "bind,ro,X-mount.mkdir") for share in shares]
-        rows += [("tmpfs", root / path[1:], "tmpfs", "ro,mode=000,size=4k,X-mount.mkdir") for path in hidden]
-        lines = [f"{_escape(source)} {_escape(str(at))} {kind} {options} 0 0\n" for source, at, kind, options in rows]
-        (self.folder / "fstab").write_text("".join(lines), encoding="utf-8")
-
-    def _open_way(self, share: Path) -> None:
-        """Let every account through to a share below a folder that is otherwise empty, such as /root."""
-        for parent in share.parents:
-            if str(parent) in FRESH:
-                self._make(parent).chmod(0o755)
-
     def _make(self, path: Path) -> Path:
-        """Return the folder ``path`` of the upper layer, made with its parents as the machine has them."""
-        own = self._upper / path.relative_to("/")
+        """Return the layer's folder ``path``, made with its parents as the machine has them."""
+        own = self._folder / path.relative_to("/")
         if own.is_dir():
             return own
         self._make(path.parent)
@@ -114,28 +143,13 @@ class Disk:
         return own
 
 
-def prepare(plan: LabPlan, account: str) -> None:
-    """Make the disks of all nodes of a plan."""
-    machine = Accounts(account)
-    for node in plan.topology.nodes:
-        made = Disk(plan.topology.lab, node.id)
-        for path in FRESH:
-            made.fresh(path)
-        made.home(account)
-        for path, file in {**machine.files, **plan.disks[node.id]}.items():
-            made.write(path, file, machine.users, machine.groups)
-        made.mounts(plan.shares, plan.hidden)
-
-
-class Accounts:
-    """The accounts of every node: the machine's system accounts and the management account."""
-
-    def __init__(self, account: str) -> None:
-        passwd = Path("/etc/passwd").read_text(encoding="utf-8")
-        group = Path("/etc/group").read_text(encoding="utf-8")
-        self.files = install.accounts(passwd, group, account)
-        self.users = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall()} | {account: install.UID}
-        self.groups = {entry.gr_name: entry.gr_gid for entry in grp.getgrall()} | {account: install.UID}
+def _fstab(at: Path, shares: Iterable[str], hidden: Iterable[str]) -> str:
+    """Return the fstab(5) of everything that is mounted inside a node's root, which is mounted at ``at``."""
+    rows = [("proc", "proc", "proc", "nosuid,nodev,noexec"), ("sysfs", "sys", "sysfs", "nosuid,nodev,noexec")]
+    rows += [("tmpfs", name, "tmpfs", options) for name, options in _MEMORY.items()]
+    rows += [(share, share[1:], "none", "bind,ro,X-mount.mkdir") for share in shares]
+    rows += [("tmpfs", path[1:], "tmpfs", "ro,mode=000,size=4k,X-mount.mkdir") for path in hidden]
+    return "".join(f"{_escape(source)} {_escape(str(at / to))} {kind} {how} 0 0\n" for source, to, kind, how in rows)
 
 
 def _escape(path: str) -> str:

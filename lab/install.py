@@ -13,6 +13,7 @@ from lab.model import BOOT
 
 # The system account that netdr logs in with. Debian allocates 100 to 999 to system accounts, from both ends.
 UID = 900
+PROGRAM = "/usr/local/sbin/netdr-device"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 
 _BOOT_FOLDER = Path(__file__).parent / "boot"
@@ -55,6 +56,16 @@ _ROUTER = {
 }
 
 
+# -M snmp: their tables over AgentX. -s: room for the kernel's messages, as Debian has it.
+_DAEMONS = (
+    'zebra_options="-A 127.0.0.1 -s 90000000 -M snmp"\n',
+    'bgpd_options="-A 127.0.0.1 -M snmp"\n',
+    'ospfd_options="-A 127.0.0.1 -M snmp"\n',
+    'bfdd_options="-A 127.0.0.1"\n',
+    'staticd_options="-A 127.0.0.1"\n',
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """The management account: its name, the public key that opens it, and the commands ``sudo`` lets it run."""
@@ -64,11 +75,10 @@ class Login:
     sudo: str
 
 
-def common(name: str, hosts: str, *, router: bool) -> Mapping[str, File]:
-    """Return the files that every node has: its name, everybody's names, its kernel's settings."""
+def common(hosts: str, *, router: bool) -> Mapping[str, File]:
+    """Return the files that every node has: everybody's names, its kernel's settings."""
     settings = _SYSCTL | (_ROUTER if router else {})
     return {
-        "/etc/hostname": File(f"{name}\n"),
         "/etc/hosts": File(hosts),
         "/etc/nsswitch.conf": File("passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\n"),
         "/etc/resolv.conf": File("# The lab has no name server.\n"),
@@ -76,12 +86,18 @@ def common(name: str, hosts: str, *, router: bool) -> Mapping[str, File]:
     }
 
 
-def login(access: Login, key: HostKey) -> Mapping[str, File]:
+def identity(name: str, key: HostKey | None = None) -> Mapping[str, File]:
+    """Return the files that no two nodes share: the name, and what proves it if it has an SSH server."""
+    files = {"/etc/hostname": File(f"{name}\n")}
+    if key is not None:
+        files |= {HOST_KEY: File(key.private.reveal(), 0o600), f"{HOST_KEY}.pub": File(f"{key.public}\n")}
+    return files
+
+
+def login(access: Login) -> Mapping[str, File]:
     """Return the files of an SSH server that lets the management account in, and nobody else."""
     rule = f"{access.account} ALL=(ALL) NOPASSWD: {access.sudo}\n"
     return {
-        HOST_KEY: File(key.private.reveal(), 0o600),
-        f"{HOST_KEY}.pub": File(f"{key.public}\n"),
         "/etc/ssh/sshd_config": File(_SSHD, 0o600),
         f"/etc/ssh/authorized_keys/{access.account}": File(f"{access.public_key}\n"),
         "/etc/sudoers": File("Defaults secure_path=/usr/sbin:/usr/bin:/sbin:/bin\n@includedir /etc/sudoers.d\n", 0o440),
@@ -99,20 +115,9 @@ def daemons() -> Mapping[str, File]:
     }
 
 
-def router(routing: Iterable[str]) -> Mapping[str, File]:
-    """Return what a router has besides: the routing daemons ``routing`` switched on, and the first part of its boot."""
-    wanted = set(routing)
-    lines = [f"{daemon}={'yes' if daemon in wanted else 'no'}\n" for daemon in ("bgpd", "ospfd", "bfdd")]
-    # -M snmp: their tables over AgentX. -s: room for the kernel's messages, as Debian has it.
-    lines += [
-        'zebra_options="-A 127.0.0.1 -s 90000000 -M snmp"\n',
-        'bgpd_options="-A 127.0.0.1 -M snmp"\n',
-        'ospfd_options="-A 127.0.0.1 -M snmp"\n',
-        'bfdd_options="-A 127.0.0.1"\n',
-        'staticd_options="-A 127.0.0.1"\n',
-    ]
+def router() -> Mapping[str, File]:
+    """Return what a router has besides: its routing's first settings, and the first part of its boot."""
     return {
-        "/etc/frr/daemons": File("".join(["staticd=yes\n", *lines]), 0o640, "frr:frr"),
         "/etc/frr/frr.conf": File("frr defaults traditional\n", 0o640, "frr:frr"),
         "/etc/frr/vtysh.conf": File("service integrated-vtysh-config\n", 0o640, "frr:frr"),
         "/etc/nftables.conf": File("flush ruleset\n"),
@@ -120,11 +125,19 @@ def router(routing: Iterable[str]) -> Mapping[str, File]:
     }
 
 
-def device(routing: Iterable[str]) -> Mapping[str, File]:
-    """Return what a device has: a router's files, an agent, and the boot that starts everything."""
+def routing(daemons: Iterable[str]) -> Mapping[str, File]:
+    """Return the file that switches routing daemons on, besides zebra and staticd, which every router has."""
+    wanted = set(daemons)
+    lines = [f"{daemon}={'yes' if daemon in wanted else 'no'}\n" for daemon in ("bgpd", "ospfd", "bfdd")]
+    return {"/etc/frr/daemons": File("".join(["staticd=yes\n", *lines, *_DAEMONS]), 0o640, "frr:frr")}
+
+
+def device(program: str) -> Mapping[str, File]:
+    """Return what every device has besides: an agent, the program that keeps its configuration, and its boot."""
     return {
-        **router(routing),
+        **router(),
         "/etc/snmp/snmpd.conf": File("master agentx\nagentaddress 127.0.0.1\n", 0o600),
+        PROGRAM: File(program, 0o755),
         BOOT: File((_BOOT_FOLDER / "device.sh").read_text(encoding="utf-8"), 0o755),
     }
 

@@ -88,12 +88,14 @@ class Topology:
 class LabPlan:
     """A lab to be brought up.
 
-    ``disks`` has each node's files by absolute path; they may hold secrets. ``boot`` (in ``/etc/netdr-lab/``, part of
-    the disk) runs at every boot of a node, ``first-start`` only after the first. ``shares`` are folders of this machine
-    that every node sees, read-only, as they are now; ``hidden`` are folders that no node sees.
+    ``bases`` has the files that all nodes of a kind have, ``disks`` each node's own, by absolute path; they may hold
+    secrets. ``boot`` (in ``/etc/netdr-lab/``) runs at every boot of a node, ``first-start`` only after
+    the first. ``shares`` are folders of this machine that every node sees, read-only, as they are now; ``hidden`` are
+    folders that no node sees.
     """
 
     topology: Topology
+    bases: Mapping[Kind, Mapping[str, File]] = field(repr=False)
     disks: Mapping[str, Mapping[str, File]] = field(repr=False)
     shares: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()

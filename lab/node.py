@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.commands import run
 from lab.model import BOOT, LabNode, Topology
 from lab.processes import in_namespaces, kill
-from lab.state import disk, namespace, pid_file
+from lab.state import disks, namespace, pid_file
 from lab.wiring import NAMESPACES, wipe
 from netdr.kernel.errors import LabError
 
@@ -34,7 +34,7 @@ def power_on(topology: Topology, name: str) -> None:
     lab = topology.lab
     pid = pid_file(lab, name)
     pid.unlink(missing_ok=True)
-    start = ["sh", "-c", f"pidfile={pid}; {_START}", "sh", str(_INIT), str(disk(lab, name)), name]
+    start = ["sh", "-c", f"pidfile={pid}; {_START}", "sh", str(_INIT), str(disks(lab)), name, topology.node(name).kind]
     network = f"--net={NAMESPACES / namespace(lab, name)}"
     done = run(["nsenter", network, "unshare", "--mount", "--pid", "--uts", "--ipc", *start])
     if not has_power(lab, topology.node(name)):

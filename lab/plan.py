@@ -11,13 +11,12 @@ from lab import install, services
 from lab.city import city_files
 from lab.files import File
 from lab.keys import HostKey
-from lab.model import BOOT, FIRST_START, LabLink, LabNode, LabPlan, Plug, Topology
+from lab.model import BOOT, FIRST_START, Kind, LabLink, LabNode, LabPlan, Plug, Topology
 from netdr.kernel.secret import Secret
 
 STATE = "/var/lib/netdr"
 _PORT = "eth0"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PROGRAM = "/usr/local/sbin/netdr-device"
 # Which end of a cable goes down when it is cut: never a user's or a server's, whose routes would go with the port.
 _CUT_ORDER = ("city", "core", "aggregation", "dr", "access")
 
@@ -50,8 +49,8 @@ def lab_plan(network: Network, supplies: Supplies, lab: str) -> LabPlan:
     topology = Topology(lab, tuple(_nodes(network, supplies)), tuple(_links(network)))
     users = {user_id(network, net): str(net.first_host) for net in network.nets}
     names = install.names(network, users)
-    disks = dict(_disks(network, supplies, names))
-    return LabPlan(topology, disks, supplies.shares, supplies.hidden)
+    bases, disks = _bases(network, supplies, names), dict(_disks(network, supplies))
+    return LabPlan(topology, bases, disks, supplies.shares, supplies.hidden)
 
 
 def user_id(network: Network, net: UserNet) -> str:
@@ -91,44 +90,38 @@ def _cut_rank(node: Node) -> int:
     return _CUT_ORDER.index(node.role) if node.role in _CUT_ORDER else len(_CUT_ORDER)
 
 
-def _disks(network: Network, supplies: Supplies, names: str) -> Iterator[tuple[str, Mapping[str, File]]]:
-    for node in network.nodes.values():
-        common = install.common(node.id, names, router=node.kind != "host")
-        if node.kind == "device":
-            yield node.id, {**common, **_device(network, node, supplies)}
-        elif node.kind == "host":
-            yield node.id, {**common, **_host(network, node, supplies)}
-        else:
-            yield node.id, {**common, **city_files(network, supplies.city_key)}
-    for net in network.nets:
-        common = install.common(user_id(network, net), names, router=False)
-        yield user_id(network, net), {**common, BOOT: _script(_user_commands(net))}
-
-
-def _device(network: Network, node: Node, supplies: Supplies) -> Mapping[str, File]:
+def _bases(network: Network, supplies: Supplies, names: str) -> Mapping[Kind, Mapping[str, File]]:
     account = network.district.settings.management.account
-    peers = {peer.device for peer in network.district.uplink.peers}
-    routing = {"ospfd", "bfdd", "bgpd"} if node.id in peers else {"ospfd", "bfdd"}
-    access = install.Login(account, supplies.public_key, _PROGRAM)
+    machine, router = install.common(names, router=False), install.common(names, router=True)
+    device, host = (install.login(install.Login(account, supplies.public_key, to)) for to in (install.PROGRAM, "ALL"))
     return {
-        **install.login(access, supplies.host_keys[node.id]),
-        **install.daemons(),
-        **install.device(routing),
-        _PROGRAM: File(supplies.program, 0o755),
-        **supplies.day0[node.id],
+        "device": {**router, **device, **install.daemons(), **install.device(supplies.program)},
+        "host": {**machine, **host, **install.daemons()},
+        "user": machine,
+        "city": {**router, **city_files(network, supplies.city_key)},
     }
+
+
+def _disks(network: Network, supplies: Supplies) -> Iterator[tuple[str, Mapping[str, File]]]:
+    for node in network.nodes.values():
+        identity = install.identity(node.id, supplies.host_keys.get(node.id))
+        if node.kind == "device":
+            yield node.id, {**identity, **_device(network, node), **supplies.day0[node.id]}
+        else:
+            yield node.id, {**identity, **(_host(network, node, supplies) if node.kind == "host" else {})}
+    for net in network.nets:
+        user = user_id(network, net)
+        yield user, {**install.identity(user), BOOT: _script(_user_commands(net))}
+
+
+def _device(network: Network, node: Node) -> Mapping[str, File]:
+    peers = {peer.device for peer in network.district.uplink.peers}
+    return install.routing({"ospfd", "bfdd", "bgpd"} if node.id in peers else {"ospfd", "bfdd"})
 
 
 def _host(network: Network, node: Node, supplies: Supplies) -> Mapping[str, File]:
-    account = network.district.settings.management.account
-    access = install.Login(account, supplies.public_key, "ALL")
     commands = (*_host_commands(network, node), *services.boot(network, node.id), ("/usr/sbin/sshd",))
-    files = {
-        **install.login(access, supplies.host_keys[node.id]),
-        **install.daemons(),
-        **services.host_files(network, node.id),
-        BOOT: _script(commands),
-    }
+    files = {**services.host_files(network, node.id), BOOT: _script(commands)}
     if first := services.first_start(network, node.id):
         files[FIRST_START] = _script(first)
     if node.role == "controller":

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lab.model import Topology
+from lab.model import Kind, Topology
 from netdr.kernel.errors import LabError, unknown
 
 RUN = Path("/run/netdr-lab")
@@ -49,7 +49,22 @@ def disks(lab: str) -> Path:
 
 def disk(lab: str, node: str) -> Path:
     """Return the folder of one node's disk."""
-    return DISKS / lab / node
+    return DISKS / lab / "nodes" / node
+
+
+def bases(lab: str) -> Path:
+    """Return the folder, in memory, of what all nodes of a kind have."""
+    return DISKS / lab / "bases"
+
+
+def base(lab: str, kind: Kind) -> Path:
+    """Return the folder of what all nodes of ``kind`` have."""
+    return bases(lab) / kind
+
+
+def root(lab: str) -> Path:
+    """Return where each node of a lab mounts its root before it moves in, for itself alone."""
+    return DISKS / lab / "root"
 
 
 def pid_file(lab: str, node: str) -> Path:

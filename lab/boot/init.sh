@@ -1,14 +1,15 @@
 # Becomes process 1 of a node: gives it a root of its own, then rests and reaps.
 # Runs as the first process of new mount, PID, UTS and IPC namespaces, in the node's network namespace.
-# $1: the node's folder (upper, work, root, fstab are in it), $2: its name. Descriptor 3 takes the process id.
+# $1: the lab's folder (lab/disk.py makes it), $2: the node's name, $3: its kind. Descriptor 3 takes the process id.
 set -e
-disk=$1 name=$2
+lab=$1 name=$2 kind=$3
 
 # /proc is still the machine's own here, so this is the id by which the machine knows us.
 read -r pid _ </proc/self/stat
-mount -t overlay -o "lowerdir=/,upperdir=$disk/upper,workdir=$disk/work,index=off" netdr-lab "$disk/root"
-mount -a -T "$disk/fstab"
-cd "$disk/root"
+own=$lab/nodes/$name
+mount -t overlay -o "lowerdir=$lab/bases/$kind:/,upperdir=$own/upper,workdir=$own/work,index=off" netdr-lab "$lab/root"
+mount -a -T "$lab/fstab"
+cd "$lab/root"
 cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty dev/
 mkdir dev/pts dev/shm run/lock run/before
 chmod 1777 dev/shm run/lock

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -22,7 +23,7 @@ from napalm.base.test import conftest as suite
 from lab import commands, control, disk, install, machine, netns, node, state, wiring
 from lab.files import File
 from lab.keys import host_key
-from lab.model import BOOT, LabLink, LabNode, LabPlan, Plug, Topology
+from lab.model import BOOT, Kind, LabLink, LabNode, LabPlan, Plug, Topology
 from netdr.kernel.errors import MissingError
 from nornir_tasks.drivers import linux_device
 from nornir_tasks.drivers.linux import LinuxDriver
@@ -32,6 +33,15 @@ PROGRAM = "/usr/local/sbin/netdr-device"
 ADDRESS = "10.99.0.1"
 T = TypeVar("T")
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+_LOOK = (
+    "hostname",
+    "nft -s list ruleset",
+    "vtysh -c 'show running-config'",
+    "ip -o address | sed 's/valid_lft.*//'",
+    "ip route show table all | sed 's/ nhid [0-9]*//' | sort",
+    "pidof snmpd sshd lldpd chronyd",
+)
 
 _PEER = """\
 #: file /etc/frr/frr.conf mode=0640 owner=frr:frr
@@ -97,13 +107,35 @@ class Rig:
     key_file: Path
     known_hosts: Path
 
-    def run(self, where: str, *argv: str, text: str = "", check: bool = True) -> CompletedProcess[str]:
+    def run(self, where: str, *argv: str, text: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a program inside a node."""
         return commands.run([*control.enter(self.name, where), *argv], text=text, check=check)
 
     def device(self, *argv: str, text: str = "", check: bool = True) -> str:
         """Run netdr-device on the device, as its console would, and return what it prints."""
         return self.run("sw", PROGRAM, *argv, text=text, check=check).stdout
+
+    def commit(self, name: str, *options: str) -> dict[str, Any]:
+        """Commit one of the test cases' configurations, or a text, and return the answer."""
+        text = name if name.startswith("#:") else self.text(name)
+        return dict(json.loads(self.device("commit", *options, text=text, check=False)))
+
+    def start(self, where: str, *argv: str) -> subprocess.Popen[str]:
+        """Start a program inside a node."""
+        pipe = subprocess.PIPE
+        inside = [*control.enter(self.name, where), *argv]
+        return subprocess.Popen(inside, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+    def file(self, path: str) -> Path:
+        """Return a file of the device as this machine sees it, so that looking does not wake netdr-device."""
+        return Path(f"/proc/{state.pid_file(self.name, 'sw').read_text().strip()}/root{path}")
+
+    def snapshot(self) -> dict[str, str]:
+        """Return what the device has on disk, in the kernel and in its daemons, seen without netdr-device."""
+        found = {path: self.file(path).read_text() for path in linux_device.OWNED if self.file(path).exists()}
+        for command in _LOOK:
+            found[command] = self.run("sw", "sh", "-c", command).stdout
+        return found
 
     def from_ctl(self, action: Callable[[], T]) -> T:
         """Do something whose sockets are to belong to the controller's network."""
@@ -173,21 +205,20 @@ def _build(name: str, folder: Path) -> Rig:
         ),
     )
     hosts = "127.0.0.1\tlocalhost\n10.98.0.1\tsw\n10.98.0.2\tpeer\n10.99.0.0\tctl\n"
-    program = {PROGRAM: File(Path(linux_device.__file__).read_text(), 0o755)}
-    disks: dict[str, dict[str, File]] = {"ctl": {**install.common("ctl", hosts, router=False), BOOT: File(_CTL, 0o755)}}
+    program = Path(linux_device.__file__).read_text()
+    access = install.login(install.Login("netdr", keys["netdr"].public, PROGRAM))
+    router = {**install.common(hosts, router=True), **access, **install.daemons(), **install.device(program)}
+    bases: dict[Kind, dict[str, File]] = {"device": router, "user": {**install.common(hosts, router=False)}}
+    disks: dict[str, dict[str, File]] = {"ctl": {**install.identity("ctl"), BOOT: File(_CTL, 0o755)}}
     for called, text in (("sw", rig.text("initial")), ("peer", _PEER)):
-        access = install.Login("netdr", keys["netdr"].public, PROGRAM)
         own = {f.path: File(f.content, int(f.mode, 8), f.owner) for f in linux_device.parse(text)}
         disks[called] = {
-            **install.common(called, hosts, router=True),
-            **install.login(access, keys[called]),
-            **install.daemons(),
-            **install.device({"ospfd", "bgpd", "bfdd"}),
-            **program,
+            **install.identity(called, keys[called]),
+            **install.routing({"ospfd", "bgpd", "bfdd"}),
             **own,
         }
     state.save(state.LabState(topology, "starting"))
-    disk.prepare(LabPlan(topology, disks), "netdr")
+    disk.prepare(LabPlan(topology, bases, disks), "netdr")
     wiring.build(topology)
     for one in topology.nodes:
         node.boot(topology, one.id)
