@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from inventory.network import Network
 from inventory.policy import Cell
+from lab import state
 from lab.listen import Endpoint
 from lab.probe import Flow, reached
+from netdr.kernel.errors import MissingError
 
 # Milliseconds suffice inside one machine; a first SYN is repeated after a second only (RFC 6298).
 PATIENCE = 0.7
@@ -31,11 +34,15 @@ class Observation:
 
 
 def observe(lab: str, network: Network, cells: Iterable[Cell]) -> tuple[Observation, ...]:
-    """Try every cell with real packets from its source in the running lab. Needs root; about 5 s for 2000 cells.
+    """Try every cell with real packets from its source in the running lab; about 3 s for 2000 cells.
 
     A cell that is denied as it should be is believed after ``PATIENCE`` seconds; one that should be permitted and is
-    not is tried again with more time. Raise Problems if a destination is not there: nothing can be said then.
+    not is tried again with more time. Raise LabError if the lab is not up, MissingError without root, Problems if a
+    destination is not there: nothing can be said then.
     """
+    state.running(lab)
+    if os.geteuid() != 0:
+        raise MissingError("trying packets needs root", why="it enters the users' network namespaces")
     wanted = tuple(cells)
     holders = _holders(lab, network)
     flows = tuple(_flow(lab, cell, holders) for cell in wanted)

@@ -1,14 +1,22 @@
 import json
+from pathlib import Path
 
 import pytest
 
+from inventory import load
 from inventory.policy import expected
 from lab.matrix import observe
 from lab.testing import RunningLab
+from netdr.kernel.errors import LabError
 
-pytestmark = pytest.mark.lab
+
+def test_a_lab_that_is_not_up_is_named_with_those_that_are() -> None:
+    network = load.network(Path("tests/districts/linwu"))
+    with pytest.raises(LabError, match="unknown lab 'no-such-lab'; known: "):
+        observe("no-such-lab", network, expected(network).cells)
 
 
+@pytest.mark.lab
 def test_packets_meet_what_the_policy_says(deployed_lab: RunningLab) -> None:
     cells = expected(deployed_lab.network).cells
     seen = observe(deployed_lab.name, deployed_lab.network, cells)
@@ -17,6 +25,7 @@ def test_packets_meet_what_the_policy_says(deployed_lab: RunningLab) -> None:
     assert {item.passed for item in seen} == {True, False}
 
 
+@pytest.mark.lab
 def test_a_switch_without_its_filters_and_one_that_stops_everything_are_found_out(deployed_lab: RunningLab) -> None:
     # All that the first lets pass and no other device refuses, and all of the second's users.
     opened, closed = "acc-mill", "acc-clinic"
@@ -37,6 +46,7 @@ def test_a_switch_without_its_filters_and_one_that_stops_everything_are_found_ou
     assert again.returncode == 0, again.stdout + again.stderr
 
 
+@pytest.mark.lab
 def test_a_service_that_is_active_nowhere_is_an_error_not_a_refusal(deployed_lab: RunningLab) -> None:
     home = deployed_lab.network.hosts("services")[0].id
     address = deployed_lab.network.services["notices"]

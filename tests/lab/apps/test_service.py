@@ -1,12 +1,16 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import pytest
 
-from lab import control
+from lab import control, netns
 from lab.testing import RunningLab
+from lab.visitor import get, post
 
 pytestmark = pytest.mark.lab
+T = TypeVar("T")
 REGISTRY, NOTICES = "/etc/netdr/services/registry", "/etc/netdr/services/notices"
 HOME, STANDBY = "store", "store-b"
 
@@ -16,17 +20,24 @@ def status(running_lab: RunningLab, node: str, verb: str) -> tuple[int, dict[str
     return done.returncode, json.loads(done.stdout)
 
 
+def inside(running_lab: RunningLab, node: str, ask: Callable[..., T], *arguments: object) -> T:
+    """Call a function of lab.visitor in the node's network."""
+
+    def call() -> T:
+        netns.enter(f"{running_lab.name}.{node}")
+        return ask(*arguments)
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
+
+
 def file_case(running_lab: RunningLab, node: str, seq: int) -> str:
-    address = running_lab.network.services["registry"]
-    body = json.dumps({"unit": "test", "seq": seq})
-    done = running_lab.run(node, "curl", "-s", "-m", "5", "-d", body, f"http://{address}/cases")
-    return str(json.loads(done.stdout)["id"])
+    return inside(running_lab, node, post, str(running_lab.network.services["registry"]), 80, "test", seq)
 
 
 def cases(running_lab: RunningLab, node: str) -> list[str]:
-    address = running_lab.network.services["registry"]
-    done = running_lab.run(node, "curl", "-s", "-m", "5", f"http://{address}/cases?unit=test")
-    found: list[str] = json.loads(done.stdout)["ids"]
+    address = str(running_lab.network.services["registry"])
+    found: list[str] = json.loads(inside(running_lab, node, get, address, 80, "/cases?unit=test"))["ids"]
     return found
 
 
@@ -85,8 +96,8 @@ def test_the_standby_starts_pages_from_data_that_was_just_put_there(running_lab:
     running_lab.run(STANDBY, "sh", "-c", "mkdir -p /srv/notices && echo restored > /srv/notices/index.html")
     done = running_lab.run(STANDBY, NOTICES, "start")
     assert done.returncode == 0, done.stderr
-    address = running_lab.network.services["notices"]
-    assert running_lab.run(STANDBY, "curl", "-s", f"http://{address}/").stdout == "restored\n"
+    address = str(running_lab.network.services["notices"])
+    assert inside(running_lab, STANDBY, get, address, 80, "/") == b"restored\n"
 
 
 def test_starting_without_the_data_says_why(running_lab: RunningLab) -> None:
