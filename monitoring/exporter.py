@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
@@ -80,6 +81,13 @@ class Exporter(ThreadingHTTPServer):
             await asyncio.to_thread(self.shutdown)
             await serving
             self.server_close()
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - socketserver's
+        """Tell of a failure, unless it is only that the client has gone."""
+        if isinstance(sys.exception(), ConnectionError):
+            log.debug("%s went away", client_address)
+        else:
+            log.error("a request from %s failed", client_address, exc_info=True)
 
     def scrape(self, query: str, timeout: str | None) -> Reply:
         """Answer ``/snmp``, called from a thread of the HTTP server."""

@@ -47,12 +47,14 @@ class Scraper:
     async def scrape(self, request: Request) -> str:
         """Return the metrics of a request. Raise UsageError for what is unknown, SnmpError for what failed."""
         target = self._check(request)
+        done: list[_Asked] = []
         with self._telemetry.scrape(target.device):
             try:
                 async with asyncio.timeout(request.timeout_s), self._flights[target.device]:
-                    return render(await self._ask(target, request))
+                    return render(await self._ask(target, request, done))
             except TimeoutError:
-                why = f"no complete answer within {request.timeout_s:.1f} s"
+                had = ", ".join(f"{each.module} after {each.whole_s:.1f} s" for each in done) or "nothing"
+                why = f"no complete answer within {request.timeout_s:.1f} s, only {had}"
                 raise SnmpError("no-answer", where=target.address, why=why) from None
 
     def _check(self, request: Request) -> Target:
@@ -64,10 +66,10 @@ class Scraper:
             raise UsageError(unknown("target", request.target, self._known))
         return self._targets[request.target]
 
-    async def _ask(self, target: Target, request: Request) -> list[Family]:
+    async def _ask(self, target: Target, request: Request, done: list[_Asked]) -> list[Family]:
+        """Return the metrics of a request; ``done`` gets each module as it is answered."""
         agent = self._agent(target, request.auth)
         families: list[Family] = []
-        asked: list[_Asked] = []
         for name in dict.fromkeys(request.modules):
             start = time.monotonic()
             module = self._modules[name]
@@ -75,9 +77,9 @@ class Scraper:
             varbinds += await agent.walk(module.walk, module.max_repetitions) if module.walk else ()
             walked = time.monotonic()
             families += decode(module, varbinds)
-            asked.append(_Asked(name, len(varbinds), walked - start, time.monotonic() - start))
-            self._telemetry.collected(name, asked[-1].whole_s)
-        return [*families, *_account(asked)]
+            done.append(_Asked(name, len(varbinds), walked - start, time.monotonic() - start))
+            self._telemetry.collected(name, done[-1].whole_s)
+        return [*families, *_account(done)]
 
     def _agent(self, target: Target, auth: str) -> Agent:
         key = (target.address, auth)

@@ -58,7 +58,7 @@ def _write(path: Path, text: str) -> bool:
 @click.pass_obj
 def exporter(ctx: Context, listen: str) -> None:
     """Answer Prometheus' scrapes by asking devices over SNMPv3, until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(_export(ctx, _address(listen)))
 
 
