@@ -121,7 +121,8 @@ def _parse(text: str, where: str) -> tuple[Line, ...]:
         line = _line(row, f"{where}:{number}")
         before = lines[-1].hash if lines else _START
         honest = _hash(line.number, line.kind, line.at, line.facts, line.before)
-        if (line.number, line.before, line.hash) != (number, before, honest):
+        # The row too: Python reads a time that is written in another way as the same time.
+        if (line.number, line.before, line.hash, row) != (number, before, honest, _dump(line)):
             raise _broken(f"{where}:{number}", "the chain of hashes does not hold here")
         lines.append(line)
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""A shell for tests that answers from a script and remembers what it was asked."""
+"""For tests: a shell that answers from a script, and two hosts made of temporary folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backup import work
 from backup.host import Result, Watch
+from backup.machine import Machine
+from backup.place import Site
+from backup.postgres import Cluster
+from backup.report import JobReport
+from backup.snapshots import LATEST
 
 Answer = Callable[[Sequence[str]], Result | None]
 
@@ -52,3 +58,30 @@ def when(*words: str, code: int = 0, out: str = "", err: str = "") -> Answer:
         return Result(code, out, err) if set(words) <= set(argv) else None
 
     return answer
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A home host and its DR host. ``cluster`` is the database server of both, ``pages`` the files of ``portal``."""
+
+    root: Path
+    home: Machine
+    standby: Machine
+    cluster: Cluster
+    pages: Path
+
+    def do(
+        self, machine: Machine, verb: str, service: str, *, snapshot: str = LATEST, origin: Site = "standby"
+    ) -> JobReport:
+        """Do a verb for one service on one of the machines, and return its report."""
+        act = work.acts(snapshot, origin)[verb]
+        return work.do(machine, verb, machine.book.select([service]), act, lambda _: None)[0]
+
+    def good(
+        self, machine: Machine, verb: str, service: str, *, snapshot: str = LATEST, origin: Site = "standby"
+    ) -> JobReport:
+        """Do the same and return its report. Raise AssertionError with its problems if it did not do all it should."""
+        report = self.do(machine, verb, service, snapshot=snapshot, origin=origin)
+        if report.problems:
+            raise AssertionError([problem.report() for problem in report.problems])
+        return report

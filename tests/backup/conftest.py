@@ -8,28 +8,30 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import random
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from backup import server, setup, work
-from backup.duty import Book, Duty, Promise
+from backup import server, setup
+from backup.duty import Book, Duty, Promise, Role
 from backup.host import LocalShell
 from backup.machine import Machine
 from backup.postgres import AS_POSTGRES, VERSIONS, Cluster, programs
-from backup.report import JobReport, Steps
+from backup.report import Steps
 from backup.repository import Layout, write_private
+from backup.testing import Pair
 from inventory.model import Files, Name, Postgres, Service
 
 PROGRAMS = ("restic", "rclone", "nginx", "unshare", "nsenter", "setpriv", "ss")
+# Where other accounts can reach.
+OPEN = Path("/var/tmp")  # noqa: S108 - folders in it have random names
 PROMISE = Promise(rpo=900, rto=1800, every=300, proof_every=86400)
 
 
@@ -39,26 +41,6 @@ def quiet(_line: str) -> None:
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A home host and its DR host."""
-
-    root: Path
-    home: Machine
-    standby: Machine
-    cluster: Cluster
-    pages: Path
-
-    def do(self, machine: Machine, verb: str, service: str, **options: str) -> JobReport:
-        act = work.acts(**options)[verb]
-        return work.do(machine, verb, machine.book.select([service]), act, quiet)[0]
-
-    def good(self, machine: Machine, verb: str, service: str, **options: str) -> JobReport:
-        report = self.do(machine, verb, service, **options)
-        assert report.ok, [str(problem) for problem in report.problems]
-        return report
 
 
 def service(name: str, *data: Files | Postgres, ports: tuple[str, ...] = ("tcp/8080",)) -> Service:
@@ -85,12 +67,17 @@ def tools() -> None:
 
 
 @pytest.fixture(scope="session")
-def root(tools: None) -> Iterator[Path]:
-    # pytest's own folders are closed to other accounts, and a unix socket's path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="nb-", dir="/var/tmp"))
-    folder.chmod(0o711)
+def root(tools: None) -> Iterator[Path]:  # noqa: ARG001 - skips
+    folder = new_folder()
     yield folder
     shutil.rmtree(folder)
+
+
+def new_folder() -> Path:
+    """Return a new folder that other accounts can pass through: pytest's own are closed, and too long for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="nb-", dir=OPEN))
+    folder.chmod(0o711)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -126,14 +113,18 @@ def pair(root: Path, cluster: Cluster) -> Iterator[Pair]:
         service("approval", Postgres(kind="postgresql", database="approval", queries=queries)),
         service("portal", Files(kind="files", path=str(pages))),
     )
-    address = f"127.{random.randint(10, 250)}.{random.randint(1, 250)}.1"
-    home = _machine(root / "m", "srv-main", address, services, "home", cluster)
-    standby = _machine(root / "d", "srv-dr", address, services, "standby", cluster)
+    # An address of its own, so that test runs side by side do not meet.
+    address = f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}.1"
+    duties = {role: {one.id: Duty(one, role, PROMISE) for one in services} for role in get_args(Role)}
+    home = _machine(root / "m", Book("srv-main", address, duties["home"]), cluster)
+    standby = _machine(root / "d", Book("srv-dr", address, duties["standby"]), cluster)
     place = setup.listener(standby.layout, address)
     # The server is a child of the tests, so that it ends with them: ``standby`` then finds it listening.
     setup.prepare(standby.book, standby.layout, now())
     with place.folder.joinpath("log").open("w") as log:
-        running = subprocess.Popen(server.argv(place), stdout=log, stderr=log, cwd="/", env={"PATH": os.environ["PATH"]})
+        running = subprocess.Popen(
+            server.argv(place), stdout=log, stderr=log, cwd="/", env={"PATH": os.environ["PATH"]}
+        )
     try:
         access = setup.standby(standby.book, standby.layout, now(), Steps("*", quiet))
         setup.home(home.book, home.layout, setup.Access.of(access.reveal()))
@@ -155,11 +146,11 @@ def saved(pair: Pair) -> Pair:
 
 
 @pytest.fixture
-def broken(saved: Pair, tmp_path: Path) -> Iterator[Machine]:
+def broken(saved: Pair) -> Iterator[Machine]:
     """A DR host of its own, a copy of the real one, for tests that damage its repositories."""
-    top = Path(tempfile.mkdtemp(prefix="nb-", dir="/var/tmp"))
+    top = new_folder()
     shutil.copytree(saved.root / "d", top, dirs_exist_ok=True)
-    layout = dataclasses.replace(Layout.under(top), bubbles=Path("/var/tmp"))
+    layout = dataclasses.replace(Layout.under(top), bubbles=OPEN)
     for name in saved.standby.book.duties:
         write_private(layout.credentials / name / "disk.repository", f"{layout.repositories}/{name}\n")
     yield dataclasses.replace(saved.standby, layout=layout)
@@ -185,12 +176,9 @@ def wait_for(ready: Callable[[], bool], limit: float = 30) -> None:
         time.sleep(0.05)
 
 
-def _machine(
-    top: Path, host: str, address: str, services: tuple[Service, ...], role: str, cluster: Cluster
-) -> Machine:
+def _machine(top: Path, book: Book, cluster: Cluster) -> Machine:
     top.mkdir()
     top.chmod(0o711)
-    layout = dataclasses.replace(Layout.under(top), bubbles=Path("/var/tmp"))
+    layout = dataclasses.replace(Layout.under(top), bubbles=OPEN)
     layout.credentials.parent.mkdir(parents=True)
-    duties = {one.id: Duty(one, "home" if role == "home" else "standby", PROMISE) for one in services}
-    return Machine(Book(host, address, duties), layout, LocalShell(host), lambda: cluster, now)
+    return Machine(book, layout, LocalShell(book.host), lambda: cluster, now)

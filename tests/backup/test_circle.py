@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import signal
 import subprocess
 import threading
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from backup import damage, job, place, snapshots
-from backup.host import LocalShell
-from backup.report import Steps
+from backup import damage, job
+from backup.machine import Machine
+from backup.report import JobReport
 from backup.repository import write_private
-from backup.restic import Reason, ResticError
+from backup.restic import Reason, ResticError, Snapshot
 from backup.restored import DifferentError
+from backup.testing import Pair
 from inventory.model import Files, Postgres
-from netdr.kernel.errors import BackupError, Problems, ProofError
 
 pytestmark = pytest.mark.tools
 
+CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pg_dump' AND query LIKE 'COPY%long%'
+"""
 
-def words(report: Any) -> str:
+
+def words(report: JobReport) -> str:
     return "\n".join(problem.report() for problem in report.problems)
 
 
-def snapshots_at(machine: Any, name: str) -> tuple[snapshots.Snapshot, ...]:
+def snapshots_at(machine: Machine, name: str) -> tuple[Snapshot, ...]:
     return machine.plain_restic.snapshots(machine.layout.disk(name))
 
 
-def test_a_database_comes_back(saved: Any) -> None:
+def test_a_database_comes_back(saved: Pair) -> None:
     report = saved.good(saved.standby, "prove", "approval")
     assert report.facts["queries"] == {"114 items": True, "owner": True}
     # One file per table, the table of contents, the roles, the ledger.
@@ -43,21 +45,24 @@ def test_a_database_comes_back(saved: Any) -> None:
     assert datetime.fromisoformat(report.facts["as_of"]).tzinfo is not None
 
 
-def test_files_come_back_and_are_served(saved: Any) -> None:
+def test_files_come_back_and_are_served(saved: Pair) -> None:
     report = saved.good(saved.standby, "prove", "portal")
     assert report.facts["pages"] == [{"path": str(saved.pages), "page": "/index.html", "port": 8080, "bytes": 15}]
 
 
-def test_a_proof_leaves_nothing_behind(saved: Any) -> None:
-    before = {path.name for path in Path("/var/tmp").glob("netdr-*")}
+def test_a_proof_leaves_nothing_behind(saved: Pair) -> None:
+    bubbles = saved.standby.layout.bubbles
+    before = {path.name for path in bubbles.glob("netdr-*")}
     saved.good(saved.standby, "prove", "approval")
-    assert {path.name for path in Path("/var/tmp").glob("netdr-*")} <= before
-    left = [row for row in subprocess.check_output(["ps", "-eo", "args"], text=True).splitlines() if "netdr-appr" in row]
+    assert {path.name for path in bubbles.glob("netdr-*")} <= before
+    left = [
+        row for row in subprocess.check_output(["ps", "-eo", "args"], text=True).splitlines() if "netdr-appr" in row
+    ]
     assert left == []
 
 
 @pytest.mark.parametrize("name", ["approval", "portal"])
-def test_a_flipped_bit_turns_the_proof_red_and_back(broken: Any, saved: Any, name: str) -> None:
+def test_a_flipped_bit_turns_the_proof_red_and_back(broken: Machine, saved: Pair, name: str) -> None:
     where = damage.choose(broken.plain_restic, broken.layout.disk(name), name)
     damage.flip(broken.layout.repositories, name, where.pack, where.offset)
     report = saved.do(broken, "prove", name)
@@ -74,7 +79,7 @@ def test_a_flipped_bit_turns_the_proof_red_and_back(broken: Any, saved: Any, nam
     assert saved.do(broken, "status", name).ok
 
 
-def test_a_deleted_snapshot_is_missed(broken: Any, saved: Any) -> None:
+def test_a_deleted_snapshot_is_missed(broken: Machine, saved: Pair) -> None:
     saved.good(broken, "prove", "portal")
     copies = snapshots_at(broken, "portal")
     (broken.layout.repositories / "portal" / "snapshots" / copies[-1].id).unlink()
@@ -84,12 +89,12 @@ def test_a_deleted_snapshot_is_missed(broken: Any, saved: Any) -> None:
     assert "is in the ledger and not in the repository" in words(report)
 
 
-def test_a_named_snapshot_that_is_not_there(saved: Any) -> None:
+def test_a_named_snapshot_that_is_not_there(saved: Pair) -> None:
     report = saved.do(saved.standby, "prove", "portal", snapshot="feedface")
     assert "there is no snapshot 'feedface'" in words(report)
 
 
-def test_a_damaged_list_of_snapshots_is_red_although_restic_says_0(broken: Any, saved: Any) -> None:
+def test_a_damaged_list_of_snapshots_is_red_although_restic_says_0(broken: Machine, saved: Pair) -> None:
     path = broken.layout.repositories / "portal" / "snapshots" / snapshots_at(broken, "portal")[0].id
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(ResticError) as caught:
@@ -98,7 +103,7 @@ def test_a_damaged_list_of_snapshots_is_red_although_restic_says_0(broken: Any, 
     assert not saved.do(broken, "prove", "portal").ok
 
 
-def test_a_query_that_is_not_true(saved: Any) -> None:
+def test_a_query_that_is_not_true(saved: Pair) -> None:
     duty = saved.standby.book.duties["approval"]
     data = Postgres(kind="postgresql", database="approval", queries={"115 items": "SELECT count(*) = 115 FROM item"})
     wrong = dataclasses.replace(duty, service=duty.service.model_copy(update={"data": (data,)}))
@@ -109,7 +114,7 @@ def test_a_query_that_is_not_true(saved: Any) -> None:
     saved.good(saved.standby, "prove", "approval")
 
 
-def test_a_wrong_credential(saved: Any, tmp_path: Path) -> None:
+def test_a_wrong_credential(saved: Pair) -> None:
     location = saved.home.layout.standby("portal", saved.home.book.server).location
     good = location.read_text()
     try:
@@ -125,13 +130,13 @@ def test_a_wrong_credential(saved: Any, tmp_path: Path) -> None:
     saved.good(saved.home, "copy", "portal")
 
 
-def test_a_wrong_repository_password(broken: Any, saved: Any) -> None:
+def test_a_wrong_repository_password(broken: Machine, saved: Pair) -> None:
     write_private(broken.layout.disk("portal").password, "wrong\n")
     report = saved.do(broken, "prove", "portal")
     assert "the repository's password is not the one on this host" in words(report)
 
 
-def test_another_certificate_is_refused(saved: Any, tmp_path: Path) -> None:
+def test_another_certificate_is_refused(saved: Pair, tmp_path: Path) -> None:
     pinned = saved.home.layout.certificate
     good = pinned.read_text()
     other = tmp_path / "other.crt"
@@ -148,7 +153,7 @@ def test_another_certificate_is_refused(saved: Any, tmp_path: Path) -> None:
         write_private(pinned, good)
 
 
-def test_the_home_site_cannot_delete_or_overwrite(saved: Any) -> None:
+def test_the_home_site_cannot_delete_or_overwrite(saved: Pair) -> None:
     repository = saved.home.layout.standby("portal", saved.home.book.server)
     url = repository.location.read_text().strip().removeprefix("rest:")
     before = tree(saved.standby.layout.repositories / "portal")
@@ -167,14 +172,14 @@ def test_the_home_site_cannot_delete_or_overwrite(saved: Any) -> None:
     assert tree(saved.standby.layout.repositories / "portal") == before
 
 
-def test_without_a_credential_nothing_is_shown(saved: Any) -> None:
+def test_without_a_credential_nothing_is_shown(saved: Pair) -> None:
     repository = saved.home.layout.standby("portal", saved.home.book.server)
     curl = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", str(repository.cacert)]
     assert subprocess.check_output([*curl, repository.label + "config"], text=True, timeout=30) == "401"
 
 
-def test_a_missing_source_is_refused_before_anything_is_saved(saved: Any) -> None:
-    home = with_data(saved.home, "portal", Files(kind="files", path="/nonexistent/a"), Files(kind="files", path="/tmp"))
+def test_a_missing_source_is_refused_before_anything_is_saved(saved: Pair) -> None:
+    home = with_data(saved.home, "portal", Files(kind="files", path="/nonexistent/a"), Files(kind="files", path="/etc"))
     before = len(saved.home.restic.snapshots(saved.home.layout.home("portal")))
     report = saved.do(home, "run", "portal")
     assert "/nonexistent/a: there is no such directory" in words(report)
@@ -186,26 +191,30 @@ def test_a_missing_source_is_refused_before_anything_is_saved(saved: Any) -> Non
     saved.good(saved.home, "status", "portal")
 
 
-def test_a_failing_dump_makes_no_snapshot(saved: Any) -> None:
+def test_a_failing_dump_makes_no_snapshot(saved: Pair) -> None:
     before = saved.home.restic.snapshots(saved.home.layout.home("approval"))
-    # pg_dump reads the table's file: it fails halfway, when other tables are already written.
-    path = saved.cluster.query("SELECT setting || '/' || pg_relation_filepath('item') FROM pg_settings WHERE name = 'data_directory'", "approval")[0][0]
-    saved.cluster.query("CHECKPOINT")
-    hidden = path + ".hidden"
-    os.rename(path, hidden)
+    saved.cluster.query("CREATE TABLE long AS SELECT i FROM generate_series(1, 2000000) i", "approval")
+    done = threading.Event()
+
+    def cut() -> None:
+        # The server ends the dump's connections while the table is being written.
+        while not done.wait(0.01):
+            saved.cluster.query(CUT)
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
     try:
-        saved.cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'approval'")
-        # The pages may be in the server's memory still: a new cluster start would forget them, so would eviction.
-        saved.cluster.query("ALTER TABLE item SET (autovacuum_enabled = off)", "approval")
         report = saved.do(saved.home, "run", "approval")
     finally:
-        os.rename(hidden, path)
+        done.set()
+        cutter.join()
+        saved.cluster.query("DROP TABLE long", "approval")
     assert not report.ok
     assert "pg_dump" in words(report)
     assert saved.home.restic.snapshots(saved.home.layout.home("approval")) == before
 
 
-def test_a_unit_that_goes_on_writing_causes_no_false_red(saved: Any) -> None:
+def test_a_unit_that_goes_on_writing_causes_no_false_red(saved: Pair) -> None:
     stop = threading.Event()
 
     def write() -> None:
@@ -226,13 +235,15 @@ def test_a_unit_that_goes_on_writing_causes_no_false_red(saved: Any) -> None:
     saved.good(saved.standby, "prove", "portal")
 
 
-def test_what_was_acknowledged_before_as_of_is_in_the_copy(saved: Any) -> None:
+def test_what_was_acknowledged_before_as_of_is_in_the_copy(saved: Pair) -> None:
     stop = threading.Event()
     acknowledged: list[float] = []
 
     def beat() -> None:
         while not stop.is_set():
-            row = saved.cluster.query("INSERT INTO heartbeat DEFAULT VALUES RETURNING extract(epoch FROM at)", "approval")
+            row = saved.cluster.query(
+                "INSERT INTO heartbeat DEFAULT VALUES RETURNING extract(epoch FROM at)", "approval"
+            )
             acknowledged.append(float(row[0][0]))
 
     writer = threading.Thread(target=beat)
@@ -253,7 +264,7 @@ def test_what_was_acknowledged_before_as_of_is_in_the_copy(saved: Any) -> None:
     assert newest - as_of < 5
 
 
-def test_a_killed_backup_is_made_good_by_the_next_run(saved: Any) -> None:
+def test_a_killed_backup_is_made_good_by_the_next_run(saved: Pair) -> None:
     (saved.pages / "big").write_bytes(os.urandom(60_000_000))
     name, duty = "portal", saved.home.book.duties["portal"]
     what = job.plan(saved.home, duty)
@@ -274,7 +285,7 @@ def test_a_killed_backup_is_made_good_by_the_next_run(saved: Any) -> None:
         (saved.pages / "big").unlink()
 
 
-def test_two_runs_at_once(saved: Any) -> None:
+def test_two_runs_at_once(saved: Pair) -> None:
     with saved.home.alone("portal", "run"):
         report = saved.do(saved.home, "run", "portal")
     assert "another run of portal is at work" in words(report)
@@ -282,7 +293,7 @@ def test_two_runs_at_once(saved: Any) -> None:
     saved.good(saved.home, "run", "portal")
 
 
-def test_a_full_disk_at_home(saved: Any, tmp_path: Path) -> None:
+def test_a_full_disk_at_home(saved: Pair, tmp_path: Path) -> None:
     disk = tmp_path / "small"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=True, timeout=30)
@@ -299,7 +310,7 @@ def test_a_full_disk_at_home(saved: Any, tmp_path: Path) -> None:
     saved.good(saved.home, "run", "portal")
 
 
-def test_fail_over_and_back_loses_nothing(saved: Any) -> None:
+def test_fail_over_and_back_loses_nothing(saved: Pair) -> None:
     """What is written while the service is active at the DR site is home again after a carry."""
     saved.good(saved.home, "run", "approval")
     # One cluster plays both hosts': what counts is which repository is read and written.
@@ -307,7 +318,9 @@ def test_fail_over_and_back_loses_nothing(saved: Any) -> None:
     report = saved.good(saved.standby, "restore", "approval")
     assert saved.cluster.query("SELECT count(*) FROM item", "approval") == [["114"]]
     assert saved.cluster.query("SELECT count(*) FROM item", "approval_before_restore") == [["100"]]
-    assert saved.cluster.query("SELECT tableowner FROM pg_tables WHERE tablename = 'item'", "approval") == [["approval"]]
+    assert saved.cluster.query("SELECT tableowner FROM pg_tables WHERE tablename = 'item'", "approval") == [
+        ["approval"]
+    ]
     assert datetime.fromisoformat(report.facts["as_of"])
     saved.cluster.query("INSERT INTO heartbeat(id) VALUES (4242)", "approval")
     made = saved.good(saved.standby, "run", "approval").facts["snapshot"]
@@ -319,18 +332,18 @@ def test_fail_over_and_back_loses_nothing(saved: Any) -> None:
     saved.good(saved.standby, "prove", "approval")
 
 
-def test_restored_files_take_the_place_of_the_old_ones(saved: Any) -> None:
+def test_restored_files_take_the_place_of_the_old_ones(saved: Pair) -> None:
     saved.good(saved.home, "run", "portal")
     (saved.pages / "index.html").write_text("defaced")
     (saved.pages / "extra").write_text("not in the backup")
     saved.good(saved.standby, "restore", "portal")
     assert (saved.pages / "index.html").read_text(encoding="utf-8") == "<h1>苏仙</h1>"
     assert not (saved.pages / "extra").exists()
-    assert os.readlink(saved.pages / "latest") == "news/list.txt"
+    assert str((saved.pages / "latest").readlink()) == "news/list.txt"
     assert (saved.pages.with_name("portal.before-restore") / "index.html").read_text() == "defaced"
 
 
-def test_a_damaged_copy_is_never_put_into_place(broken: Any, saved: Any) -> None:
+def test_a_damaged_copy_is_never_put_into_place(broken: Machine, saved: Pair) -> None:
     where = damage.choose(broken.plain_restic, broken.layout.disk("portal"), "portal")
     damage.flip(broken.layout.repositories, "portal", where.pack, where.offset)
     (saved.pages / "index.html").write_text("<h1>苏仙</h1>", encoding="utf-8")
@@ -339,7 +352,7 @@ def test_a_damaged_copy_is_never_put_into_place(broken: Any, saved: Any) -> None
     assert (saved.pages / "index.html").read_text(encoding="utf-8") == "<h1>苏仙</h1>"
 
 
-def test_secrets_are_in_no_command_line_and_no_report(saved: Any) -> None:
+def test_secrets_are_in_no_command_line_and_no_report(saved: Pair) -> None:
     folder = saved.home.layout.credentials
     hidden = {path.read_text().strip() for path in folder.glob("*/*.password")}
     url = (folder / "portal" / "standby.repository").read_text()
@@ -363,20 +376,22 @@ def test_secrets_are_in_no_command_line_and_no_report(saved: Any) -> None:
     assert not [secret for secret in hidden if secret in shown]
 
 
-def test_the_list_says_what_is_proven(saved: Any) -> None:
+def test_the_list_says_what_is_proven(saved: Pair) -> None:
     saved.good(saved.standby, "prove", "portal")
     rows = saved.good(saved.standby, "list", "portal").facts["snapshots"]
     assert rows[-1]["proof"] == "passed"
 
 
-def with_data(machine: Any, name: str, *data: Files | Postgres) -> Any:
+def with_data(machine: Machine, name: str, *data: Files | Postgres) -> Machine:
     duty = machine.book.duties[name]
     changed = dataclasses.replace(duty, service=duty.service.model_copy(update={"data": data}))
     return dataclasses.replace(machine, book=dataclasses.replace(machine.book, duties={name: changed}))
 
 
 def tree(folder: Path) -> dict[str, int]:
-    return {str(path): path.stat().st_size for path in folder.rglob("*") if path.is_file() and "/locks/" not in str(path)}
+    return {
+        str(path): path.stat().st_size for path in folder.rglob("*") if path.is_file() and "/locks/" not in str(path)
+    }
 
 
 def kill_restic(location: str, limit: float) -> bool:
