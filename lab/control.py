@@ -134,12 +134,12 @@ def break_(lab: str, target: str) -> tuple[str, ...]:
         before = state.running(lab)
         topology = before.topology
         if link := _link(topology, target):
-            wiring.switch(lab, [link.ends[0]], up=False)
             state.save(replace(before, cut=_with(before.cut, [link.name])))
+            wiring.switch(lab, [link.ends[0]], up=False)
             return (link.name,)
         names = _nodes(topology, target)
-        node.power_off(topology, names)
         state.save(replace(before, dead=_with(before.dead, names)))
+        node.power_off(topology, names)
         return names
 
 
@@ -158,6 +158,8 @@ def heal(lab: str, target: str) -> tuple[str, ...]:
             state.save(replace(before, cut=_without(before.cut, healed)))
             return healed
         names = tuple(name for name in _nodes(topology, target) if name in before.dead)
+        # What an attempt that failed has left running goes first.
+        node.power_off(topology, names)
         each(names, lambda name: node.boot(topology, name))
         cut = [link.ends[0] for link in topology.links if link.name in before.cut and link.ends[0].node in names]
         wiring.switch(lab, cut, up=False)

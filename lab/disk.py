@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lab import install
 from lab.commands import run
 from lab.files import File
 from lab.model import LabPlan
-from lab.state import base, bases, disk, disks, root, run_folder
+from lab.state import base, bases, disk, disks, nodes, root, run_folder
 
 # Folders of which a node sees nothing of the machine's: keys, people, services' data and state.
 FRESH = (
@@ -59,9 +60,11 @@ def prepare(plan: LabPlan, account: str) -> None:
     """Make the disks of all nodes of a plan; ``account`` is the management account."""
     lab = plan.topology.lab
     machine = _Accounts(account)
-    for folder in (bases(lab), root(lab)):
+    for folder in (bases(lab), nodes(lab), root(lab)):
         folder.mkdir(parents=True)
-    run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(bases(lab))])
+    _mount_memory(bases(lab))
+    if not _can_be_upper(lab):
+        _mount_memory(nodes(lab))
     for kind, files in plan.bases.items():
         _prepare_base(_Layer(base(lab, kind), machine), {**machine.files, **files}, plan.shares, account)
     for node in plan.topology.nodes:
@@ -71,6 +74,22 @@ def prepare(plan: LabPlan, account: str) -> None:
         for path, file in plan.disks[node.id].items():
             layer.write(path, file)
     (disks(lab) / "fstab").write_text(_fstab(root(lab), plan.shares, plan.hidden), encoding="utf-8")
+
+
+def _mount_memory(folder: Path) -> None:
+    run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(folder)])
+
+
+def _can_be_upper(lab: str) -> bool:
+    """Return whether the file system of the disks can be written through an overlay; a container's own often cannot."""
+    upper, work = (nodes(lab) / f"probe-{part}" for part in ("upper", "work"))
+    for folder in (upper, work):
+        folder.mkdir()
+    options = f"lowerdir=/,upperdir={upper},workdir={work}"
+    done = run(["unshare", "--mount", "mount", "-t", "overlay", "-o", options, "probe", str(root(lab))], check=False)
+    for folder in (upper, work):
+        shutil.rmtree(folder)
+    return done.returncode == 0
 
 
 def _prepare_base(layer: _Layer, files: Mapping[str, File], shares: Iterable[str], account: str) -> None:

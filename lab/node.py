@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lab.commands import run
 from lab.model import BOOT, LabNode, Topology
+from lab.parallel import each
 from lab.processes import in_namespaces, kill
 from lab.state import disks, namespace, pid_file
 from lab.wiring import NAMESPACES, wipe
@@ -47,7 +48,7 @@ def power_off(topology: Topology, names: tuple[str, ...]) -> None:
     kill(in_namespaces([namespace(lab, name) for name in names]))
     for name in names:
         pid_file(lab, name).unlink(missing_ok=True)
-        wipe(lab, name, topology.ports_of(name))
+    each(names, lambda name: wipe(lab, name, topology.ports_of(name)))
 
 
 def enter(topology: Topology, name: str) -> list[str]:

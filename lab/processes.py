@@ -14,18 +14,20 @@ from lab.wiring import NAMESPACES, present
 
 _PROC = Path("/proc")
 
+# A namespace is the same one if device and inode of its file are (namespaces(7)).
+Namespace = tuple[int, int]
+
 
 def processes(lab: str) -> tuple[int, ...]:
     """Return the ids of all processes in a lab's network namespaces or with their root on a lab's disk."""
-    inodes = set(_inodes(present(lab)))
-    root = re.compile(rf"upperdir={re.escape(str(DISKS / lab))}/")
-    return tuple(pid for pid in _pids() if _lives_in(pid, inodes, root))
+    networks, roots = set(_named(present(lab))), _Roots(lab)
+    return tuple(pid for pid in _pids() if _of(pid, "net") in networks or roots.has(pid))
 
 
 def in_namespaces(names: Collection[str]) -> tuple[int, ...]:
     """Return the ids of all processes in named network namespaces."""
-    inodes = set(_inodes(names))
-    return tuple(pid for pid in _pids() if _network(pid) in inodes)
+    wanted = set(_named(names))
+    return tuple(pid for pid in _pids() if _of(pid, "net") in wanted)
 
 
 def kill(pids: Collection[int]) -> None:
@@ -50,12 +52,8 @@ def memory(pids: Collection[int]) -> int:
     return sum(_proportional(pid) for pid in pids)
 
 
-def _inodes(names: Collection[str]) -> Iterator[int]:
-    for name in names:
-        try:
-            yield (NAMESPACES / name).stat().st_ino
-        except FileNotFoundError:
-            continue
+def _named(names: Collection[str]) -> Iterator[Namespace]:
+    return (found for name in names if (found := _identity(NAMESPACES / name)))
 
 
 def _pids() -> Iterator[int]:
@@ -65,23 +63,36 @@ def _pids() -> Iterator[int]:
             yield int(entry.name)
 
 
-def _network(pid: int) -> int:
-    try:
-        return Path(f"/proc/{pid}/ns/net").stat().st_ino
-    except OSError:  # gone, or a zombie, which has no namespaces any more
-        return 0
+def _of(pid: int, kind: str) -> Namespace | None:
+    """Return a process's namespace, None if it has none: it is gone, or a zombie."""
+    return _identity(Path(f"/proc/{pid}/ns/{kind}"))
 
 
-def _lives_in(pid: int, inodes: Collection[int], root: re.Pattern[str]) -> bool:
-    network = _network(pid)
-    if not network:
-        return False
-    if network in inodes:
-        return True
+def _identity(path: Path) -> Namespace | None:
     try:
-        return root.search(Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8")) is not None
+        status = path.stat()
     except OSError:
-        return False
+        return None
+    return status.st_dev, status.st_ino
+
+
+class _Roots:
+    """Tells whose root is on a lab's disk. Processes that share their mounts are looked at once."""
+
+    def __init__(self, lab: str) -> None:
+        self._own = re.compile(rf"upperdir={re.escape(str(DISKS / lab))}/")
+        self._known = {None: False, _of(os.getpid(), "mnt"): False}
+
+    def has(self, pid: int) -> bool:
+        """Return whether a process has its root on the lab's disk."""
+        mounts = _of(pid, "mnt")
+        if mounts not in self._known:
+            try:
+                text = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8")
+            except OSError:
+                return False
+            self._known[mounts] = self._own.search(text) is not None
+        return self._known[mounts]
 
 
 def _proportional(pid: int) -> int:

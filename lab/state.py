@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 from lab.model import Kind, Topology
 from netdr.kernel.errors import LabError, unknown
@@ -43,13 +43,18 @@ def run_folder(lab: str) -> Path:
 
 
 def disks(lab: str) -> Path:
-    """Return the folder of the disks of a lab's nodes."""
+    """Return the folder of all that a lab has on disk."""
     return DISKS / lab
 
 
 def disk(lab: str, node: str) -> Path:
     """Return the folder of one node's disk."""
-    return DISKS / lab / "nodes" / node
+    return nodes(lab) / node
+
+
+def nodes(lab: str) -> Path:
+    """Return the folder of the disks of a lab's nodes."""
+    return DISKS / lab / "nodes"
 
 
 def bases(lab: str) -> Path:
@@ -127,15 +132,8 @@ def lock(lab: str) -> Iterator[None]:
 
     The lock's file goes when the lab is gone.
     """
-    RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
     path = RUN / f"{lab}.lock"
-    with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = f"process {file.read()}"
-            raise LabError(f"another command is changing the lab {lab}", why=holder, hint="wait for it") from None
+    with _locked(path) as file:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -144,3 +142,21 @@ def lock(lab: str) -> Iterator[None]:
         finally:
             if not run_folder(lab).exists():
                 path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> TextIO:
+    """Return the lock's file, open and locked. One that was removed while it was being locked does not count."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    while True:
+        file = path.open("a+", encoding="ascii")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = f"process {file.read()}"
+            file.close()
+            what = f"another command is changing the lab {path.stem}"
+            raise LabError(what, why=holder, hint="wait for it to end") from None
+        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+        file.close()
