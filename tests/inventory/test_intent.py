@@ -221,6 +221,18 @@ def test_what_comes_from_outside_with_an_address_of_the_district_is_forged() -> 
         assert (first.action, first.source) == ("deny", pool)
 
 
+@pytest.mark.parametrize("district", FOLDERS)
+def test_zones_are_held_apart_at_the_far_end_alone(district: str) -> None:
+    """Though the source's own switch had no filter, no packet of a zone that no rule connects comes to the users."""
+    here = network(district)
+    connected = {(rule.source.zone, rule.to.zone) for rule in here.district.rules}
+    apart = [(a, b) for a in here.nets for b in here.nets if (a.vlan.zone, b.vlan.zone) not in connected]
+    assert apart
+    for source, destination in apart:
+        inward = user_filters(district)[destination.prefix].inward
+        assert not any(passes(inward, source.first_host, destination.first_host, port) for port in ("tcp/80", "icmp"))
+
+
 def test_filters_name_no_other_units_network() -> None:
     here = network("suxian")
     for node in here.devices:
