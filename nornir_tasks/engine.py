@@ -21,7 +21,7 @@ from pathlib import Path
 from inventory.network import Network
 from inventory.placement import Placement
 from inventory.secrets import fingerprint_key
-from netdr.kernel.errors import NetdrError, Problems, UnreachableError
+from netdr.kernel.errors import NetdrError, Problems, UnreachableError, UsageError
 from netdr.kernel.secret import Secret
 from nornir_tasks import lock, plan, render
 from nornir_tasks.connect import open_device
@@ -84,6 +84,8 @@ class Engine:
         way. Any other failure is in the report, with the state every device was left in.
         """
         options = options or Options()
+        if change.district != (here := self.network.district.settings.id):
+            raise UsageError(f"the plan {change.id} is for {change.district}, not for {here}")
         plan.pinned(change, self.intended)
         if not change.changed:
             return Report(change.id, 0, "nothing", dict.fromkeys(change.devices, End("unchanged")), {})

@@ -15,6 +15,7 @@ from napalm.base import exceptions as napalm
 from inventory import placement
 from inventory.network import Network
 from netdr.kernel.errors import RefusedError
+from nornir_tasks import verify
 from nornir_tasks.diff import unified
 from nornir_tasks.engine import Engine
 from nornir_tasks.fleet import Fleet, Target
@@ -209,8 +210,8 @@ class FakeSession:
 class FakeDevices:
     """All devices of a network in memory; ``connect`` is the connector for a Fleet.
 
-    A link is up while both its ends have power and neither runs a line ``shutdown PORT``; the city's sessions are up
-    while the device runs a line ``neighbor ADDRESS``.
+    A link is up while both its ends have power and neither runs a line ``shutdown PORT``. A BGP session is up while a
+    device runs a line ``neighbor ADDRESS`` and the other end, if it is ours, does so too.
     """
 
     def __init__(self, network: Network, running: Mapping[str, str]) -> None:
@@ -240,18 +241,20 @@ class FakeDevices:
 
     def neighbours(self, device: str) -> Neighbours:
         """Return who a device sees."""
-        ospf, bgp = set[IPv4Address](), set[IPv4Address]()
-        for wire in self.network.wires_of(device):
-            near, far = wire.end(device), wire.far(device)
-            if far.node in self._devices:
-                up = all(self._up(end.node, end.port) for end in (near, far))
-                ospf |= {self.network.node(far.node).loopback} if up else set()
-            elif f"neighbor {far.address.ip}" in self._devices[device].running and self._up(device, near.port):
-                bgp.add(far.address.ip)
-        return Neighbours(frozenset(ospf), frozenset(bgp))
+        wires = [(wire.end(device), wire.far(device)) for wire in self.network.wires_of(device)]
+        up = [far for near, far in wires if all(self._up(end.node, end.port) for end in (near, far))]
+        ospf = {self.network.node(far.node).loopback for far in up if far.node in self._devices}
+        bgp = {far.address.ip for far in up if self.network.node(far.node).kind == "external"}
+        loopback = self.network.node(device).loopback
+        bgp |= {self.network.node(name).loopback for name in self._devices if self._speaks(name, loopback)}
+        return Neighbours(frozenset(ospf), frozenset(address for address in bgp if self._speaks(device, address)))
+
+    def _speaks(self, device: str, peer: IPv4Address) -> bool:
+        return self._devices[device].on and f"neighbor {peer}\n" in self._devices[device].running
 
     def _up(self, device: str, port: str) -> bool:
-        return self._devices[device].on and f"shutdown {port}\n" not in self._devices[device].running
+        found = self._devices.get(device)
+        return not found or (found.on and f"shutdown {port}\n" not in found.running)
 
 
 # Stands in every configuration of a rig; no output may show it.
@@ -286,18 +289,17 @@ class Rig:
 
 @contextmanager
 def rig(network: Network, state: Path) -> Iterator[Rig]:
-    """Yield a rig of all devices of a network: the change adds a banner and the sessions to the city."""
+    """Yield a rig of all devices of a network: the change adds a banner and the BGP sessions."""
     old = {node.id: f"hostname {node.id}\nkey {CANARY}\n" for node in network.devices}
-    new = {device: f"{text}{_city(network, device)}banner welcome\n" for device, text in old.items()}
+    new = {device: f"{text}{_peers(network, device)}banner welcome\n" for device, text in old.items()}
     devices = FakeDevices(network, old)
     with Fleet(network, state, devices.connect, _redact) as fleet:
         engine = Engine(network, placement.home(network.district), new, fleet, state, _redact)
         yield Rig(devices, engine, dict(old), new)
 
 
-def _city(network: Network, device: str) -> str:
-    wires = [wire for wire in network.wires_of(device) if wire.kind == "city"]
-    return "".join(f"neighbor {wire.far(device).address.ip}\n" for wire in wires)
+def _peers(network: Network, device: str) -> str:
+    return "".join(f"neighbor {link.known_by}\n" for link in verify.bgp_links(network, device))
 
 
 def _redact(text: str) -> str:

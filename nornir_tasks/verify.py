@@ -10,11 +10,13 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from inventory.network import Network, Wire
+from inventory.intent.bgp import bgp
+from inventory.intent.interface import routed_ports
+from inventory.network import Network
 from netdr.kernel.errors import VerifyError
 from nornir_tasks.diff import drift, unified
 from nornir_tasks.session import Neighbours
@@ -34,29 +36,49 @@ class Before:
 def required(network: Network, device: str, before: Before, scope: Collection[str]) -> Neighbours:
     """Return the neighbours a device must have after a change of the devices in ``scope``.
 
-    Those that the network intends, except where the link was configured before and was down then; a link that is new
-    must come up if both its ends are in scope.
+    Those that the network intends, except where one was configured before and was not up then; one that is new must
+    come up if the other end is in scope, or not ours.
     """
-    return Neighbours(
-        ospf=frozenset(_ospf(network, device, before, scope)),
-        bgp=frozenset(_bgp(network, device, before)),
+    ospf = _due(ospf_links(network, device), before, before.neighbours.ospf, scope)
+    bgp = _due(bgp_links(network, device), before, before.neighbours.bgp, scope)
+    return Neighbours(frozenset(ospf), frozenset(bgp))
+
+
+@dataclass(frozen=True, slots=True)
+class Adjacency:
+    """An intended neighbour: who it is, by what it is known, and the address that a configuration with it mentions."""
+
+    node: str
+    known_by: IPv4Address
+    mentioned: IPv4Address
+    ours: bool = True
+
+
+def ospf_links(network: Network, device: str) -> tuple[Adjacency, ...]:
+    """Return the OSPF neighbours the network intends for a device, known by router id."""
+    wires = [wire for wire in network.wires_of(device) if wire.kind in _OSPF]
+    far = [network.node(wire.far(device).node) for wire in wires]
+    return tuple(
+        Adjacency(node.id, node.loopback, wire.end(device).address.ip) for wire, node in zip(wires, far, strict=True)
     )
 
 
-def _ospf(network: Network, device: str, before: Before, scope: Collection[str]) -> Iterator[IPv4Address]:
-    for wire in network.wires_of(device):
-        if wire.kind in _OSPF:
-            far = network.node(wire.far(device).node)
-            new = not _mentions(before.running, wire.end(device).address.ip) and far.id in scope
-            if new or far.loopback in before.neighbours.ospf:
-                yield far.loopback
+def bgp_links(network: Network, device: str) -> tuple[Adjacency, ...]:
+    """Return the BGP peers the network intends for a device, known by address."""
+    found = bgp(network, device, routed_ports(network, device))
+    return tuple(
+        Adjacency(peer.name, peer.address, peer.address, ours=peer.line is None)
+        for peer in (found.peers if found else ())
+    )
 
 
-def _bgp(network: Network, device: str, before: Before) -> Iterator[IPv4Address]:
-    for wire in network.wires_of(device):
-        peer = wire.far(device).address.ip
-        if wire.kind == "city" and (not _mentions(before.running, peer) or peer in before.neighbours.bgp):
-            yield peer
+def _due(
+    links: Iterable[Adjacency], before: Before, up: Collection[IPv4Address], scope: Collection[str]
+) -> Iterator[IPv4Address]:
+    for link in links:
+        new = not _mentions(before.running, link.mentioned) and (link.node in scope or not link.ours)
+        if new or link.known_by in up:
+            yield link.known_by
 
 
 def _mentions(text: str, address: IPv4Address) -> bool:
@@ -64,19 +86,10 @@ def _mentions(text: str, address: IPv4Address) -> bool:
 
 
 def missing(network: Network, device: str, expected: Neighbours, seen: Neighbours) -> tuple[str, ...]:
-    """Return a sentence for every expected neighbour that is not there, naming its link."""
-    return tuple(
-        f"{protocol} to {wire.far(device).node} is not up ({wire.name})"
-        for wire in network.wires_of(device)
-        for protocol, absent in (("OSPF", expected.ospf - seen.ospf), ("BGP", expected.bgp - seen.bgp))
-        if _neighbour(network, device, wire, protocol) in absent
-    )
-
-
-def _neighbour(network: Network, device: str, wire: Wire, protocol: str) -> IPv4Address | None:
-    if protocol == "OSPF":
-        return network.node(wire.far(device).node).loopback if wire.kind in _OSPF else None
-    return wire.far(device).address.ip if wire.kind == "city" else None
+    """Return a sentence for every expected neighbour that is not there."""
+    absent = [("OSPF", link) for link in ospf_links(network, device) if link.known_by in expected.ospf - seen.ospf]
+    absent += [("BGP", link) for link in bgp_links(network, device) if link.known_by in expected.bgp - seen.bgp]
+    return tuple(f"{protocol} to {link.node} is not up" for protocol, link in absent)
 
 
 def not_as_intended(running: str, intended: str) -> str:
