@@ -299,7 +299,7 @@ class UplinkPeer(Entry):
 
 
 class Uplink(Entry):
-    """The line up to the city. ``accept`` is all that is taken from it (RFC 8212), ``announce`` all that is told."""
+    """The line up to the city. ``accept`` is all that is taken from it (RFC 8212); the rules decide what it is told."""
 
     id: Id
     name: Name
