@@ -73,7 +73,7 @@ def prepare(plan: LabPlan, account: str) -> None:
         layer = _Layer(folder / "upper", machine)
         for path, file in plan.disks[node.id].items():
             layer.write(path, file)
-    (disks(lab) / "fstab").write_text(_fstab(root(lab), plan.shares, plan.hidden), encoding="utf-8")
+    (disks(lab) / "fstab").write_text(fstab(root(lab), plan.shares, plan.hidden), encoding="utf-8")
 
 
 def _mount_memory(folder: Path) -> None:
@@ -162,8 +162,8 @@ class _Layer:
         return own
 
 
-def _fstab(at: Path, shares: Iterable[str], hidden: Iterable[str]) -> str:
-    """Return the fstab(5) of everything that is mounted inside a node's root, which is mounted at ``at``."""
+def fstab(at: Path, shares: Iterable[str], hidden: Iterable[str]) -> str:
+    """Return a table of what is mounted inside a node's root, which is at ``at``; the format is mount's own."""
     rows = [("proc", "proc", "proc", "nosuid,nodev,noexec"), ("sysfs", "sys", "sysfs", "nosuid,nodev,noexec")]
     rows += [("tmpfs", name, "tmpfs", options) for name, options in _MEMORY.items()]
     rows += [(share, share[1:], "none", "bind,ro,X-mount.mkdir") for share in shares]

@@ -16,13 +16,21 @@ _MOVED = "~"
 def build(topology: Topology) -> None:
     """Make every node's network namespace and every cable. No end of a cable is ever outside its namespace."""
     ip(f"netns add {namespace(topology.lab, node.id)}" for node in topology.nodes)
-    ip(f"link add {_cable(topology.lab, link)}" for link in topology.links)
+    ip(f"link add {cable(topology.lab, link)}" for link in topology.links)
+    ip(f"link add {spare(topology.lab, plug)}" for plug in topology.spares)
 
 
-def _cable(lab: str, link: LabLink) -> str:
+def cable(lab: str, link: LabLink) -> str:
+    """Return what ``ip link add`` is told to make a cable between two nodes' namespaces."""
     one, other = link.ends
     near, far = namespace(lab, one.node), namespace(lab, other.node)
     return f"{one.port} netns {near} type veth peer name {other.port} netns {far}"
+
+
+def spare(lab: str, plug: Plug) -> str:
+    """Return what ``ip link add`` is told to make a port that nothing is plugged into."""
+    place = namespace(lab, plug.node)
+    return f"{plug.port} netns {place} type veth peer name {plug.hidden} netns {place}"
 
 
 def present(lab: str) -> tuple[str, ...]:

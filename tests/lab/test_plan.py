@@ -26,7 +26,11 @@ def network() -> Network:
 
 @pytest.fixture(scope="module")
 def plan(network: Network) -> LabPlan:
-    keys = {n.id: HostKey(Secret(f"private-{n.id}"), f"ssh-ed25519 public-{n.id}") for n in network.nodes.values()}
+    keys = {
+        n.id: HostKey(Secret(f"private-{n.id}"), f"ssh-ed25519 public-{n.id}")
+        for n in network.nodes.values()
+        if n.kind != "external"
+    }
     supplies = Supplies(
         day0={device.id: {"/etc/network/interfaces": File(DAY0)} for device in network.devices},
         program="#!/usr/bin/python3\n",
@@ -111,7 +115,7 @@ def test_only_the_management_account_gets_in_and_on_devices_to_one_program_only(
 
 def test_a_private_key_is_on_its_own_disk_only(plan: LabPlan) -> None:
     for node in plan.topology.nodes:
-        text = "".join(file.content for file in seen(plan, node.id).values())
+        text = "\n".join(file.content for file in seen(plan, node.id).values())
         own = {f"private-{node.id}"} if node.kind in {"device", "host"} else set()
         held = {f"private-{other}" for other in plan.topology.by_id if f"private-{other}" in text.split()}
         assert held == own
