@@ -30,10 +30,15 @@ class LabNode:
 
 @dataclass(frozen=True, slots=True)
 class Plug:
-    """One end of a cable: a port of a node."""
+    """A port of a node: one end of a cable, or a spare."""
 
     node: str
     port: str
+
+    @property
+    def hidden(self) -> str:
+        """The name of what a spare port ends in: an interface that is never switched on, so the port has no carrier."""
+        return f"~{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class Topology:
     lab: str
     nodes: tuple[LabNode, ...]
     links: tuple[LabLink, ...]
+    # Ports that a switch has and nothing is plugged into: what a later change of the inventory may give a network.
+    spares: tuple[Plug, ...] = ()
 
     @cached_property
     def by_id(self) -> Mapping[str, LabNode]:
@@ -68,8 +75,11 @@ class Topology:
         return tuple(link for link in self.links if name in {end.node for end in link.ends})
 
     def ports_of(self, name: str) -> tuple[str, ...]:
-        """Return the ports of a node that have a cable."""
-        return tuple(end.port for link in self.links for end in link.ends if end.node == name)
+        """Return the ports of a node, with a cable or without one, and the hidden ends of those without."""
+        cabled = tuple(end.port for link in self.links for end in link.ends if end.node == name)
+        return cabled + tuple(
+            port for spare in self.spares if spare.node == name for port in (spare.port, spare.hidden)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; ``of`` reads them back."""
@@ -81,7 +91,8 @@ class Topology:
         links = tuple(
             LabLink(link["name"], (Plug(**link["ends"][0]), Plug(**link["ends"][1]))) for link in value["links"]
         )
-        return cls(value["lab"], tuple(LabNode(**node) for node in value["nodes"]), links)
+        spares = tuple(Plug(**spare) for spare in value["spares"])
+        return cls(value["lab"], tuple(LabNode(**node) for node in value["nodes"]), links, spares)
 
 
 @dataclass(frozen=True)

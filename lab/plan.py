@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count, islice
 
+from inventory import platforms
 from inventory.network import Network, Node, UserNet, Wire, link_name
 from lab import install, services
 from lab.city import city_files
@@ -16,6 +18,8 @@ from netdr.kernel.secret import Secret
 
 STATE = "/var/lib/netdr"
 _PORT = "eth0"
+# How many ports of an access switch have nothing plugged in: room for changes of the inventory while the lab is up.
+_SPARES = 2
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Which end of a cable goes down when it is cut: never a user's or a server's, whose routes would go with the port.
 _CUT_ORDER = ("city", "core", "aggregation", "dr", "access")
@@ -46,7 +50,7 @@ class Supplies:
 
 def lab_plan(network: Network, supplies: Supplies, lab: str) -> LabPlan:
     """Return the lab called ``lab`` that plays ``network``, the devices from their day-0 files."""
-    topology = Topology(lab, tuple(_nodes(network, supplies)), tuple(_links(network)))
+    topology = Topology(lab, tuple(_nodes(network, supplies)), tuple(_links(network)), tuple(_spares(network)))
     users = {user_id(network, net): str(net.first_host) for net in network.nets}
     names = install.names(network, users)
     bases, disks = _bases(network, supplies, names), dict(_disks(network, supplies))
@@ -84,6 +88,16 @@ def _links(network: Network) -> Iterator[LabLink]:
     for net in network.nets:
         user = user_id(network, net)
         yield LabLink(link_name(net.device, user), (Plug(net.device, net.port), Plug(user, _PORT)))
+
+
+def _spares(network: Network) -> Iterator[Plug]:
+    """Yield the spare ports of every access switch: the first whose names no cable has taken."""
+    for node in network.devices:
+        if node.role == "access":
+            taken = {wire.end(node.id).port for wire in network.wires_of(node.id)}
+            taken |= {net.port for net in network.nets_of(node.id)}
+            names = (platforms.port(node.platform, number) for number in count(1))
+            yield from (Plug(node.id, name) for name in islice((n for n in names if n not in taken), _SPARES))
 
 
 def _cut_rank(node: Node) -> int:

@@ -25,7 +25,7 @@ def failover(stage: Stage, figures: Figures) -> None:
         figures.units_served_after_failover = _served(stage)
         time.sleep(stage.visit_every_s + 1)
     for service in stage.services:
-        found = visits.read(stage.log(service.id))
+        found = visits.read(stage.log)
         survived = _survivors(stage, service.id)
         loss = visits.loss(found, service.id, lost_at, survived)
         rto = loss.worst_rto_s
@@ -49,7 +49,7 @@ def failback(stage: Stage, figures: Figures) -> None:
         time.sleep(stage.visit_every_s + 1)
     lost = 0
     for service in stage.services:
-        found = visits.read(stage.log(service.id))
+        found = visits.read(stage.log)
         missing = set(visits.lost(found, service.id, _survivors(stage, service.id)))
         lost += len(missing - stage.gone[service.id])
     figures.failback_lost = lost
@@ -61,7 +61,7 @@ def _served(stage: Stage) -> int:
     while True:
         served = set(stage.network.units)
         for service in stage.services:
-            answers = users.reached(stage.name, stage.network, service.id, stage.allowed[service.id])
+            answers = users.reached(stage.name, stage.network, service.id)
             served -= {unit for unit, seconds in answers.items() if seconds is None}
         if len(served) == len(stage.network.units) or time.monotonic() > end:
             return len(served)
@@ -72,4 +72,4 @@ def _survivors(stage: Stage, service: str) -> frozenset[str]:
     app = next(item.app for item in stage.services if item.id == service)
     if app != "casework":
         return frozenset()
-    return users.survivors(stage.name, stage.network, service, stage.allowed[service])
+    return users.survivors(stage.name, stage.network, service)

@@ -6,9 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import click
 
 from inventory.model import Service
 from inventory.network import Network
-from inventory.policy.rules import Target, permits
 from lab import users
 from netdr.cli.context import Context
 from netdr.kernel.errors import LabError
@@ -57,21 +55,10 @@ class Stage:
         """The services that are protected and moved."""
         return self.network.district.services
 
-    def log(self, service: str) -> Path:
-        """Return where it is written what the users of a service met."""
-        return self.work / f"{service}.jsonl"
-
-    @cached_property
-    def allowed(self) -> Mapping[str, tuple[str, ...]]:
-        """The units whose first network the policy lets use each service."""
-        return {service.id: tuple(self._allowed(service)) for service in self.services}
-
-    def _allowed(self, service: Service) -> Iterator[str]:
-        target = Target("service", service.id, self.network.services[service.id])
-        first = {net.unit: net for net in reversed(self.network.nets)}
-        for unit in self.network.units:
-            if permits(self.network, first[unit], target, service.ports[0]):
-                yield unit
+    @property
+    def log(self) -> Path:
+        """Where it is written what the users met."""
+        return self.work / "visits.jsonl"
 
     def site(self, kind: str) -> str:
         """Return the first site of a kind."""
@@ -146,11 +133,8 @@ class Stage:
     def users(self) -> Iterator[None]:
         """Have a user in every unit use the services for as long as the context lasts."""
         self.writing_since = time.time()
-        with ExitStack() as stack:
-            for service in self.services:
-                errand = users.errand(self.name, self.network, [service.id], self.log(service.id), self.visit_every_s)
-                units = {unit: errand.units[unit] for unit in self.allowed[service.id]}
-                stack.enter_context(users.Users(replace(errand, units=units)))
+        names = [service.id for service in self.services]
+        with users.Users(users.errand(self.name, self.network, names, self.log, self.visit_every_s)):
             yield
 
     def close(self) -> None:
