@@ -33,10 +33,9 @@ def converge(topology: Topology, limit_s: float) -> None:
 
 def _unreached(topology: Topology, node: LabNode, observer: LabNode) -> LabError:
     what = f"{node.id} ({node.address}) is not reachable from {observer.id}"
-    hint = f"netdr lab shell {node.id}"
     if node.kind != "device":
-        return LabError(what, hint=hint)
-    return LabError(what, why=f"its OSPF neighbours: {_neighbours(topology, node.id)}", hint=hint)
+        return LabError(what)
+    return LabError(what, why=f"its OSPF neighbours: {_neighbours(topology, node.id)}")
 
 
 def _neighbours(topology: Topology, name: str) -> str:

@@ -85,7 +85,7 @@ def run_script(topology: Topology, name: str, script: str) -> None:
     done = run([*enter(topology, name), script], limit_s=_BOOT_LIMIT_S, check=False)
     if done.returncode != 0:
         why = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
-        raise LabError(f"{script} failed", where=name, why=why, hint=f"netdr lab shell {name}")
+        raise LabError(f"{script} failed", where=name, why=why)
 
 
 def memory_files(lab: str, name: str) -> int:
