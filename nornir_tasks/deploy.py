@@ -128,7 +128,9 @@ class Transaction:
                 self._settle(wave, self._plan.timers.gate, self._still_armed)
 
     def _still_armed(self, device: str, session: DeviceSession) -> None:
-        if device in self._before and not session.pending():
+        """Raise unless a device answers and, if it changed, still waits for its confirmation."""
+        pending = session.pending()
+        if device in self._before and not pending:
             raise RefusedError("it has undone the change by itself", where=device)
 
     def _in_time(self) -> None:
@@ -152,8 +154,6 @@ class Transaction:
         """Raise unless a device answers and, if it changed, is armed, as intended, and has all its neighbours."""
         self._still_armed(device, session)
         if device not in self._before:
-            if session.pending():
-                raise BusyError("it has a change pending that is not ours", where=device)
             return
         running, intended = session.running(), self._work.intended[device]
         if running != intended:
