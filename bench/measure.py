@@ -92,12 +92,12 @@ def show(found: Sequence[Comparison], *, as_json: bool) -> None:
         print(f"\nreproduce: {command}")
 
 
-def options(title: str, runs: int) -> argparse.Namespace:
-    """Return the options of a bench's command line: ``runs`` (at least 1, by default as given) and ``json``."""
+def options(title: str, runs: int, argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options of a command line (the program's own unless given): ``runs``, at least 1, and ``json``."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--json", action="store_true", help="one JSON object per comparison")
     parser.add_argument("--runs", type=_count, default=runs, metavar="N", help="rounds (default: %(default)s)")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def _count(text: str) -> int:
