@@ -13,6 +13,7 @@ import pytest
 from lab import control, processes, state
 from lab.converge import converge
 from lab.testing import NETDR, RunningLab
+from netdr.kernel.errors import Problems
 
 pytestmark = pytest.mark.lab
 
@@ -166,6 +167,19 @@ def test_a_cut_cable_stays_cut_when_its_node_comes_back(healed: RunningLab) -> N
     control.break_(healed.name, "hub")
     control.heal(healed.name, "hub")
     assert "UP" not in port(healed, "hub", near)
+
+
+def test_what_is_not_reached_is_named_with_the_neighbours_it_has(healed: RunningLab) -> None:
+    topology = state.running(healed.name).topology
+    control.break_(healed.name, "acc-ferry--ring-l")
+    ferry = healed.network.node("acc-ferry").loopback
+    # BFD, then OSPF's dead interval (district.yaml: 4 s): until then the neighbour is not yet gone.
+    ask = ("vtysh", "-c", "show ip ospf neighbor json")
+    wait_for(lambda: json.loads(healed.run("acc-ferry", *ask).stdout)["neighbors"] == {})
+    with pytest.raises(Problems) as caught:
+        converge(topology, 3)
+    [problem] = caught.value.problems
+    assert str(problem) == f"acc-ferry ({ferry}) is not reachable from warden: its OSPF neighbours: none"
 
 
 def test_healing_what_is_not_broken_leaves_it_alone(running_lab: RunningLab) -> None:
