@@ -21,7 +21,8 @@ STATE = Path("/var/lib/netdr")
 class Daemon:
     """A program in the foreground. ``folders`` must exist and belong to ``user``; ``ready`` answers 200 when it serves.
 
-    ``reload`` is the signal that makes it read its configuration again, empty if it must be restarted.
+    ``reads`` are the generated files it reads, by name: none if it reads the district and the vault themselves, once.
+    ``reload`` is the signal that makes it read them again, empty if it must be restarted.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Daemon:
     user: str
     folders: tuple[Path, ...]
     ready: str
+    reads: tuple[str, ...]
     reload: str
 
 
@@ -42,6 +44,7 @@ def daemons(netdr: str, inventory: Path, user: str, config: Path = CONFIG, state
             user=user,
             folders=(state,),
             ready=f"http://{EXPORTER}/-/healthy",
+            reads=(),
             reload="",
         ),
         Daemon(
@@ -58,6 +61,7 @@ def daemons(netdr: str, inventory: Path, user: str, config: Path = CONFIG, state
             user=user,
             folders=(alerts,),
             ready=f"http://{ALERTMANAGER}/-/ready",
+            reads=("alertmanager.yml",),
             reload="HUP",
         ),
         Daemon(
@@ -73,6 +77,7 @@ def daemons(netdr: str, inventory: Path, user: str, config: Path = CONFIG, state
             user=user,
             folders=(metrics,),
             ready=f"http://{PROMETHEUS}/-/ready",
+            reads=("prometheus.yml", "rules.yml"),
             reload="HUP",
         ),
     )

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import cast
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from monitoring.render import CONTENT_TYPE
 from monitoring.scrape import Request, Scraper
-from monitoring.snmp import SnmpError
 from monitoring.telemetry import Telemetry
 from netdr.kernel.errors import MonitorError, UsageError
 
@@ -82,26 +82,33 @@ class Exporter(ThreadingHTTPServer):
             await serving
             self.server_close()
 
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - socketserver's
-        """Tell of a failure, unless it is only that the client has gone."""
-        if isinstance(sys.exception(), ConnectionError):
-            log.debug("%s went away", client_address)
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's
+        """Tell of a failure, unless it is only that the client has gone or that the exporter is being stopped."""
+        if isinstance(sys.exception(), ConnectionError | CancelledError):
+            log.debug("no answer to %s", client_address)
         else:
-            log.error("a request from %s failed", client_address, exc_info=True)
+            super().handle_error(request, client_address)
 
     def scrape(self, query: str, timeout: str | None) -> Reply:
         """Answer ``/snmp``, called from a thread of the HTTP server."""
         try:
             request = parse_request(query, timeout, self.default_auth)
-            answer = asyncio.run_coroutine_threadsafe(self.scraper.scrape(request), self.loop)
-            return Reply(200, answer.result(request.timeout_s + MARGIN_S))
+            return Reply(200, self._ask(request))
         except UsageError as error:
             self.telemetry.refused()
             return Reply(400, f"{error.report()}\n")
-        except (SnmpError, TimeoutError) as error:
+        except MonitorError as error:
             log.warning("scrape failed: %s", error)
-            text = error.report() if isinstance(error, SnmpError) else "the exporter is too busy to answer in time"
-            return Reply(500, f"An error has occurred while serving metrics:\n\nsnmp_error {text}\n")
+            return Reply(500, f"An error has occurred while serving metrics:\n\nsnmp_error {error.report()}\n")
+
+    def _ask(self, request: Request) -> str:
+        """Have the event loop answer. Raise MonitorError if it is too busy even to notice that time is over."""
+        answer = asyncio.run_coroutine_threadsafe(self.scraper.scrape(request), self.loop)
+        try:
+            return answer.result(request.timeout_s + MARGIN_S)
+        except TimeoutError:
+            answer.cancel()
+            raise MonitorError("the exporter is too busy to answer in time", where=request.target) from None
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -109,8 +109,10 @@ def _link_ports(network: Network) -> Iterator[Document]:
 
 
 def _timed(rule: Document, monitoring: Monitoring) -> Document:
+    expression = rule["expr"].replace("[recent]", f"[{_seconds(3 * monitoring.scrape)}]")
     duration = getattr(monitoring, str(rule.get("for")), None)
-    return rule if duration is None else {**rule, "for": _seconds(duration)}
+    wait = {} if duration is None else {"for": _seconds(duration)}
+    return {**rule, "expr": expression, **wait}
 
 
 @cache

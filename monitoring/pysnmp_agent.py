@@ -45,13 +45,13 @@ CAUSES: dict[type[errind.ErrorIndication], Cause] = {
 class Limits:
     """How long one request may take: ``timeout_s`` for each of ``1 + retries`` tries."""
 
-    timeout_s: float = 1.0
+    timeout_s: float = 1.5
     retries: int = 1
 
 
-# pysnmp remembers an agent's engine ID, boots and time for 300 s, also when the device has been replaced or has lost
-# them, and drops its answers until then. After silence the agent is asked through the next engine of a ring, which
-# remembers nothing of it: a restart costs one scrape.
+# pysnmp remembers for 300 s which engine ID answers at an address, and drops the answers of a device that has another
+# by now. After silence the agent is asked through the next engine of a ring, which remembers nothing of it: a replaced
+# device costs one scrape.
 RING = 3
 
 
@@ -124,7 +124,11 @@ class PysnmpAgent:
             generator.send_varbinds(engine, target, None, "", *numbers, wanted, receive)
         except StatusInformation as refused:
             raise self._failure(refused.get("errorIndication")) from refused
-        indication, status, place, varbinds, _context = await answer
+        try:
+            indication, status, place, varbinds, _context = await answer
+        except asyncio.CancelledError:
+            self._forget()
+            raise
         if indication:
             raise self._failure(indication)
         self._answered = True
@@ -151,11 +155,14 @@ class PysnmpAgent:
         return str(name)
 
     def _failure(self, indication: Any) -> SnmpError:  # noqa: ANN401 - pysnmp has no types
-        """Return what is to be raised; a device that has answered until now is asked through another engine next."""
+        self._forget()
         cause = CAUSES.get(type(indication), "bad-answer")
+        return SnmpError(cause, where=self._address, why=str(indication))
+
+    def _forget(self) -> None:
+        """Ask a device that has answered until now through another engine next time."""
         if self._answered:
             self._number, self._answered = (self._number + 1) % RING, False
-        return SnmpError(cause, where=self._address, why=str(indication))
 
 
 def _value(value: Any) -> Value | None:  # noqa: ANN401 - pysnmp has no types

@@ -77,17 +77,15 @@ async def _export(ctx: Context, address: tuple[str, int]) -> None:
     from monitoring.scrape import Scraper  # noqa: PLC0415 - see above
     from monitoring.telemetry import Telemetry  # noqa: PLC0415 - see above
 
-    engines, telemetry, known = Engines(), Telemetry(), users(ctx.network, ctx.secrets)
-    scraper = Scraper(targets(ctx.network), shipped(), known, engines.open, telemetry)
+    telemetry, known = Telemetry(), users(ctx.network, ctx.secrets)
+    # Scrapes under way when it is stopped are cancelled with the event loop; sockets close with the process.
+    scraper = Scraper(targets(ctx.network), shipped(), known, Engines().open, telemetry)
     server = Exporter(address, scraper, telemetry, default_auth=next(iter(known)))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     click.echo(f"listening on {address[0]}:{address[1]}", err=True)
-    try:
-        await server.serve(stop)
-    finally:
-        engines.close()
+    await server.serve(stop)
     click.echo("stopped", err=True)
 
 

@@ -64,14 +64,17 @@ class Namespace:
         )
         return done.stdout
 
-    def start(self, *command: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            self.argv(*command),
-            env={**os.environ, "MIBS": "", **(environment or {})},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+    def start(
+        self, *command: str, environment: dict[str, str] | None = None, log: Path = Path(os.devnull)
+    ) -> subprocess.Popen[str]:
+        with log.open("a") as output:
+            process = subprocess.Popen(
+                self.argv(*command),
+                env={**os.environ, "MIBS": "", "LC_ALL": "C.UTF-8", **(environment or {})},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         self._started.append(process)
         return process
 
@@ -112,7 +115,7 @@ def namespace() -> Iterator[Namespace]:
 class Snmpd:
     """A real Net-SNMP agent in a namespace whose ports are cabled to far0, far1 …"""
 
-    def __init__(self, namespace: Namespace, folder: Path, user: User, ports: tuple[str, ...]) -> None:
+    def __init__(self, namespace: Namespace, folder: Path, user: User, ports: tuple[str, ...], more: str = "") -> None:
         self.namespace, self.folder, self.user = namespace, folder, user
         for number, port in enumerate(ports):
             namespace.run("ip", "link", "add", port, "type", "veth", "peer", "name", f"far{number}")
@@ -124,7 +127,7 @@ class Snmpd:
         secrets = f'"{user.auth_secret.reveal()}" AES "{user.priv_secret.reveal()}"'
         (folder / "snmpd.conf").write_text(
             f"agentaddress udp:161\ncreateUser {user.name} {hyphened} {secrets}\n"
-            f"rouser {user.name} authpriv .1\nsysName bench\n"
+            f"rouser {user.name} authpriv .1\nsysName bench\n{more}"
         )
         self.start()
 

@@ -100,7 +100,8 @@ def test_silence_ends_within_the_limits(namespace: Namespace, user: User) -> Non
             engines.close()
         return time.monotonic() - start
 
-    assert 0.9 < namespace.call(ask) < 2.0
+    # Two tries of half a second each; the upper bound only says that it ends.
+    assert 0.9 < namespace.call(ask) < 10
 
 
 async def uptimes_around_a_restart(snmpd: Snmpd, user: User, persistent: str) -> tuple[list[int], list[Cause]]:
@@ -142,6 +143,39 @@ def test_an_agent_that_lost_its_engine_id_costs_one_failure(snmpd: Snmpd, user: 
     uptimes, causes = snmpd.namespace.call(lambda: uptimes_around_a_restart(snmpd, user, "fresh"))
     assert (len(uptimes), causes) == (3, ["no-answer"])
     assert uptimes[1] < uptimes[0] + 110
+
+
+def test_an_agent_that_lost_its_boots_and_kept_its_engine_id_is_understood_at_once(
+    namespace: Namespace, tmp_path: Path, user: User, start_snmpd: type[Snmpd]
+) -> None:
+    # A device that got a new disk: its configuration gives it the same engine ID, its boots begin at 1 again.
+    snmpd = start_snmpd(namespace, tmp_path, user, ("p1",), "exactEngineID 0x80001f8801c0a8fb04\n")
+    for _ in range(2):
+        snmpd.stop()
+        snmpd.start()
+    assert int(snmpd.walk("1.3.6.1.6.3.10.2.1.2")["1.3.6.1.6.3.10.2.1.2.0"]) == 3
+    uptimes, causes = namespace.call(lambda: uptimes_around_a_restart(snmpd, user, "fresh"))
+    assert snmpd.walk("1.3.6.1.6.3.10.2.1")["1.3.6.1.6.3.10.2.1.2.0"] == "1"
+    assert (len(uptimes), causes) == (4, [])
+
+
+def test_silence_that_the_scrape_did_not_wait_for_counts_as_well(snmpd: Snmpd, user: User) -> None:
+    async def impatient() -> list[VarBind]:
+        engines = Engines(Limits(timeout_s=5, retries=0))
+        agent = engines.open("127.0.0.1", user)
+        try:
+            await agent.get([UPTIME])
+            await asyncio.to_thread(snmpd.stop)
+            await asyncio.to_thread(snmpd.start, "fresh")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await agent.get([UPTIME])
+            async with asyncio.timeout(5):
+                return list(await agent.get([UPTIME]))
+        finally:
+            engines.close()
+
+    assert len(snmpd.namespace.call(impatient)) == 1
 
 
 @pytest.mark.parametrize("protocol", ["SHA", "SHA224", "SHA256", "SHA384", "SHA512"])

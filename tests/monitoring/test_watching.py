@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,14 +51,15 @@ class Controller:
         (user,) = users(self.network, vault).values()
         return user
 
-    def start(self, name: str) -> None:
-        """Start a daemon as daemons.py says and wait until it is ready."""
+    def start(self, name: str) -> subprocess.Popen[str]:
+        """Start a daemon as daemons.py says, wait until it is ready and return it."""
         known = daemons(NETDR, DISTRICT, "nobody", self.config, self.state)
         daemon = next(each for each in known if each.name == name)
         for folder in daemon.folders:
             folder.mkdir(parents=True, exist_ok=True)
-        self.namespace.start(*daemon.argv)
+        process = self.namespace.start(*daemon.argv, log=self.folder / f"{name}.log")
         self.namespace.run("curl", "-sf", "--retry", "40", "--retry-delay", "1", "--retry-all-errors", daemon.ready)
+        return process
 
     def wait(self, *arguments: str) -> float:
         return float(json.loads(self.netdr("monitor", "wait", "--timeout", "40", "--json", *arguments))["seconds"])
@@ -109,6 +111,21 @@ def test_a_wait_in_vain_says_what_was_in_the_way(controller: Controller) -> None
         controller.netdr("monitor", "wait", "--targets-up", "--timeout", "0.1")
     assert raised.value.returncode == 14
     assert "not within 0.1 s: every target up: http://127.0.0.1:9090" in raised.value.stderr
+
+
+def test_the_exporter_stops_at_once_and_cleanly_in_the_middle_of_a_scrape(controller: Controller) -> None:
+    exporter = controller.start("netdr-exporter")
+    controller.namespace.run("ip", "address", "del", "192.168.251.1/32", "dev", "lo")
+    # Nobody has hub's address any more: its scrape takes seconds.
+    scrape = controller.namespace.start("curl", "-s", f"http://{EXPORTER}/snmp?target=hub&module=system")
+    time.sleep(0.5)
+    start = time.monotonic()
+    exporter.terminate()
+    assert exporter.wait(10) == 0
+    assert time.monotonic() - start < 2
+    scrape.wait(10)
+    log = (controller.folder / "netdr-exporter.log").read_text()
+    assert log.splitlines() == [f"listening on {EXPORTER}", "stopped"]
 
 
 def samples(text: str) -> Mapping[tuple[str, frozenset[tuple[str, str]]], float]:
