@@ -15,7 +15,7 @@ from pathlib import Path
 from backup import manifest, snapshots, source
 from backup.machine import Machine, this_machine
 from backup.restic import Blob, Repository, Restic
-from netdr.kernel.errors import BackupError, UsageError
+from netdr.kernel.errors import BackupError, NetdrError, UsageError
 
 # How many of the largest pieces of content are looked at: some may belong to older snapshots only.
 _CANDIDATES = 200
@@ -78,4 +78,8 @@ def main(arguments: list[str], machine: Machine | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(main(sys.argv[1:], this_machine()) + "\n")
+    try:
+        sys.stdout.write(main(sys.argv[1:], this_machine()) + "\n")
+    except NetdrError as error:
+        sys.stderr.write(f"netdr: {error.report()}\n")
+        sys.exit(error.exit_code)

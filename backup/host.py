@@ -26,6 +26,9 @@ ENVIRONMENT = {
     "HOME": "/root",
 }
 
+# Seconds that a command gets to end by itself.
+GRACE = 5.0
+
 _running: set[subprocess.Popen[str]] = set()
 
 
@@ -200,14 +203,25 @@ def _feed(stream: IO[str], text: str) -> None:
 
 def _end(process: subprocess.Popen[str]) -> None:
     _running.discard(process)
-    # SIGINT first: restic 0.14 removes its lock on SIGINT and leaves it behind on SIGTERM.
-    for sign in (signal.SIGINT, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
+    if process.poll() is not None:
+        return
+    # SIGINT first: restic 0.14 removes its lock on SIGINT and leaves it behind on SIGTERM. Then whatever is left of the
+    # group: background children of a shell ignore SIGINT.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        _await_unreaped(process.pid, GRACE)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(GRACE)
+
+
+def _await_unreaped(pid: int, limit: float) -> None:
+    """Wait for a child's end but leave it a zombie, so that its number is nobody else's when the group is killed."""
+    end = time.monotonic() + limit
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < end:
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                return
+            time.sleep(0.02)
 
 
 def stop_all() -> None:

@@ -289,7 +289,8 @@ def _words(result: Result) -> str:
     lines = [
         line.strip() for line in result.err.splitlines() if line.strip() and not line.startswith(("\t", "github.com/"))
     ]
-    fatal = [_plain(line) for line in lines if "Fatal" in line or '"exit_error"' in line]
+    fatal = [_plain(line) for line in lines if re.search(_DAMAGE, line.lower())]
+    fatal += [_plain(line) for line in lines if "Fatal" in line or '"exit_error"' in line]
     words = fatal[:1] or [_plain(line) for line in lines[:1]]
     return words[0] if words else result.last_words
 

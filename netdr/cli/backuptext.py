@@ -73,11 +73,13 @@ def _list(text: Text, facts: Facts) -> str:
 
 
 def _status(text: Text, facts: Facts) -> str:
-    saved, copied, proven = (_age(text, facts[name]) for name in ("saved_age_s", "copied_age_s", "proven_age_s"))
-    return text(
-        f"kept; newest backup {saved} old, newest copy {copied}, last proof {proven} ago",
-        f"达标；最新备份 {saved} 前，最新副本 {copied} 前，最近验证 {proven} 前",
+    saved, copied, proven = (facts[name] for name in ("saved_age_s", "copied_age_s", "proven_age_s"))
+    kept = text(
+        f"kept; data of the newest backup {saved:.0f} s old, of the newest copy {copied:.0f} s",
+        f"达标；最新备份数据 {saved:.0f} 秒前，最新副本数据 {copied:.0f} 秒前",
     )
+    # Proofs are the DR site's business: the home site does not know of them.
+    return kept if proven is None else kept + text(f", proven {proven:.0f} s ago", f"，{proven:.0f} 秒前验证")
 
 
 _WORDS: Mapping[str, Callable[[Text, Facts], str]] = {
@@ -97,10 +99,6 @@ def _short(facts: Facts) -> str:
 
 def _moment(facts: Facts) -> str:
     return str(facts["as_of"])[:19].replace("T", " ") + "Z"
-
-
-def _age(text: Text, seconds: float | None) -> str:
-    return text("none", "无") if seconds is None else f"{seconds:.0f} s"
 
 
 def _size(count: float) -> str:
