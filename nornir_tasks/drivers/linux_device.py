@@ -256,6 +256,15 @@ class Part:
 class Interfaces(Part):
     """/etc/network/interfaces, by ifupdown2."""
 
+    path = "/etc/network/interfaces"
+    required = (path,)
+
+    def check(self, files: Files, scratch: Path) -> Iterator[tuple[str, Problem]]:
+        """Add the line where ifupdown2 tells only the interface and the value."""
+        for path, problem in super().check(files, scratch):
+            found = problem.line or (path in files and _stanza_line(files[path].content, problem.words))
+            yield path, problem._replace(line=int(found))
+
     def apply(self, files: Files) -> str:
         """Let ifreload change what has changed. It takes addresses away that it does not know."""
         del files
@@ -288,9 +297,22 @@ class Interfaces(Part):
     def shown(self, files: Files, live: str, differences: list[str]) -> Files:
         """Return the file with a comment per difference."""
         del live
-        file = files["/etc/network/interfaces"]
+        file = files[self.path]
         comments = "".join(f"# live: {line}\n" for words in differences for line in words.split("\n"))
         return {**files, file.path: file._replace(content=file.content + comments)}
+
+
+def _stanza_line(text: str, words: str) -> int:
+    """Return the line that ``NAME: … "VALUE" …`` is about: the value's in the interface's stanza, else the stanza's."""
+    name, value = words.partition(":")[0], re.search(r'"([^"]+)"', words)
+    stanza, start = "", 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if head := re.match(r"\s*iface\s+(\S+)", line):
+            stanza = head[1]
+            start = number if stanza == name else start
+        if stanza == name and value and value[1] in line:
+            return number
+    return start
 
 
 def _addresses(row: Mapping[str, Any]) -> list[str]:
@@ -350,29 +372,35 @@ class Routing(Part):
     path = "/etc/frr/frr.conf"
     reload = "/usr/lib/frr/frr-reload.py"
     # What the daemons print whatever the file says: fixed when they start, or the kernel's (lab notes; FRR 8.4, 10.0).
-    own = re.compile(r"frr (version|defaults) .*|(no )?ipv?6? forwarding|service integrated-vtysh-config|hostname .*")
+    own = re.compile(r"frr (version|defaults) .*|(no )?ip(v6)? forwarding|service integrated-vtysh-config")
     # Lines that can be taken away by "no LINE" with no effect on anything else.
     plain = re.compile(r"ip(v6)? (route|prefix-list) .*")
 
     def apply(self, files: Files) -> str:
         """Make FRR's running configuration the file's: new lines and plain ones directly, all else by frr-reload."""
-        text = self._content(files)
-        added, removed = self._delta(text, self.live())
+        text, live = self._content(files), self.live()
+        added, removed = self._delta(text, live)
         if not added and not removed:
             return ""
-        # frr-reload writes FRR's own rendering to its configuration folder, unless that is where it reads from.
-        file = _SCRATCH / "frr.conf"
         if all(len(path) == 1 and self.plain.fullmatch(path[0]) for path in removed):
             lines = [f"no {path[0]}" for path in removed] + _nested(added)
-            _write(file, "\n".join([*lines, ""]), 0o600)
-            _run("vtysh", "-f", str(file))
-            file.unlink()
+            self._feed("".join(f"{line}\n" for line in lines), "vtysh", "-f")
             if not self.differences(files, self.live()):
                 return ""
-        _write(file, text, 0o600)
-        ran = _run(self.reload, "--reload", "--stdout", "--confdir", str(_SCRATCH), str(file))
-        file.unlink()
+        # What FRR says on its own is not to be taken away: "no ipv6 forwarding" would become its opposite.
+        kept = "".join(f"{path[0]}\n" for path in frr_lines(live) if self.own.fullmatch(path[0]))
+        # frr-reload writes FRR's own rendering to its configuration folder, unless that is where it reads from.
+        ran = self._feed(kept + text, self.reload, "--reload", "--stdout", "--confdir", str(_SCRATCH))
         return ran.words() or f"frr-reload ended with {ran.code}" if ran.code else ""
+
+    @staticmethod
+    def _feed(text: str, *argv: str) -> Ran:
+        file = _SCRATCH / "frr.conf"
+        _write(file, text, 0o600)
+        try:
+            return _run(*argv, str(file))
+        finally:
+            file.unlink()
 
     def live(self) -> str:
         """Return FRR's running configuration."""
@@ -400,6 +428,8 @@ class Routing(Part):
             [path for path in frr_lines(text) if not self.own.fullmatch(path[0]) and not _empty(path)]
             for text in (wanted, present)
         )
+        if not any(path[0].startswith("hostname ") for path in new):  # then FRR says the host's
+            old = [path for path in old if not path[0].startswith("hostname ")]
         added, removed = set(new) - set(old), set(old) - set(new)
         return [path for path in new if path in added], [path for path in old if path in removed]
 
@@ -574,7 +604,7 @@ class Snmp(Daemon):
 
 # ifupdown2 knows its own words, and says so only if its settings ask for it.
 _INTERFACES = Checker(
-    "/etc/network/interfaces",
+    Interfaces.path,
     """unshare --mount sh -ec '
     settings=/etc/network/ifupdown2/ifupdown2.conf
     { grep -v ^addon_syntax_check= $settings; echo addon_syntax_check=1; } > "$1.settings"
@@ -1074,7 +1104,10 @@ def _commit(files: tuple[File, ...], revert_in: int | None, identity: str, by: s
     record = record._replace(timer=_start_timer(identity, revert_in) if revert_in else 0)
     failed = _apply(files, parts)
     if failed:
-        _undo(record, f"{failed.part} refused it")
+        try:
+            _undo(record, f"{failed.part} refused it")
+        except Refused as left:
+            raise Refused("undo", [failed, *left.problems]) from None
         raise Refused("apply", [failed])
     if revert_in:
         _save(record._replace(state="pending"))

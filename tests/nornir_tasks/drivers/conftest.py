@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -125,6 +126,12 @@ class Rig:
         pipe = subprocess.PIPE
         inside = [*control.enter(self.name, where), *argv]
         return subprocess.Popen(inside, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+    @staticmethod
+    def end(process: subprocess.Popen[str]) -> str:
+        """Kill a started program, and return what it had printed. nsenter has forked, so all of its session goes."""
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()[0]
 
     def file(self, path: str) -> Path:
         """Return a file of the device as this machine sees it, so that looking does not wake netdr-device."""
