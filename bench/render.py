@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -44,18 +43,19 @@ def district(devices: int) -> District:
     links = [Link(ends=(core.id, device.id)) for device in added for core in base.devices if core.role == "core"]
     count = devices - len(base.devices) - len(added)
     user_zones = [zone.id for zone in base.zones if zone.kind == "user"]
-    plan = AddressPlan(
-        loopbacks=IPv4Network("10.1.0.0/16"),
-        links=IPv4Network("10.32.0.0/14"),
-        services=base.settings.addresses.services,
-        zones={zone: IPv4Network(f"10.{128 + 32 * number}.0.0/11") for number, zone in enumerate(user_zones)},
-    )
+    plan = {
+        "loopbacks": "10.1.0.0/16",
+        "links": "10.32.0.0/14",
+        "services": str(base.settings.addresses.services),
+        "zones": {zone: f"10.{128 + 32 * number}.0.0/11" for number, zone in enumerate(user_zones)},
+    }
+    addresses = AddressPlan.model_validate(plan)
     return base.model_copy(
         update={
             "devices": (*base.devices, *added),
             "links": (*base.links, *links),
             "units": tuple(_unit(base, number, pairs) for number in range(count)),
-            "settings": base.settings.model_copy(update={"addresses": plan}),
+            "settings": base.settings.model_copy(update={"addresses": addresses}),
         }
     )
 
