@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from dataclasses import asdict
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import click
@@ -63,10 +64,15 @@ def exporter(ctx: Context, listen: str) -> None:
 
 
 def _address(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    if not (colon and port.isdigit() and int(port) < 65536):
-        raise UsageError(f"not ADDRESS:PORT: {listen!r}", hint=f"--listen {EXPORTER}")
-    return host, int(port)
+    """Given ADDRESS:PORT, return both. Raise UsageError if it is not one, or not on loopback."""
+    try:
+        host, _, port = listen.rpartition(":")
+        address, number = IPv4Address(host), int(port)
+    except ValueError:
+        raise UsageError(f"not ADDRESS:PORT: {listen!r}", hint=f"--listen {EXPORTER}") from None
+    if not (address.is_loopback and 0 < number < 65536):
+        raise UsageError(f"not a port on loopback: {listen!r}", hint=f"--listen {EXPORTER}")
+    return str(address), number
 
 
 async def _export(ctx: Context, address: tuple[str, int]) -> None:
