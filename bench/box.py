@@ -25,6 +25,7 @@ from inventory import secrets as vault
 from inventory.network import Network
 from inventory.placement import home
 from lab import control
+from lab import state as labs
 from nornir_tasks import render
 from nornir_tasks.diff import unified
 from nornir_tasks.drivers.linux_device import dump, parse
@@ -161,7 +162,13 @@ class Box:
 
 @contextmanager
 def opened(name: str) -> Iterator[Box]:
-    """Bring a copy of the example district up as the lab ``name`` and yield it; take it down whatever happens."""
+    """Bring a copy of the example district up as the lab ``name`` and yield it; take it down whatever happens.
+
+    Raise BenchError if a lab of that name is up already: it is somebody's.
+    """
+    found = labs.load(name)
+    if found is not None and found.stage == "up":
+        raise BenchError(f"a lab {name} is up already; take it down first: netdr lab down --name {name}")
     with tempfile.TemporaryDirectory(prefix="netdr-bench-") as folder:
         copy = Path(folder) / "suxian"
         shutil.copytree(ROOT / "inventory/suxian", copy, ignore=shutil.ignore_patterns(".netdr"))
