@@ -57,11 +57,11 @@ def up(context: Context, name: str | None) -> None:
             context.text(f"interrupted: the lab {called} is removed", f"已中断：实验环境 {called} 已清除"), err=True
         )
         raise
-    nodes = len(plan.topology.nodes)
+    nodes, memory = len(plan.topology.nodes), control.memory_mb(called)
     click.echo(
         context.text(
-            f"lab {called} is up: {nodes} nodes, {control.memory_mb(called)} MB. Next: netdr lab shell NODE",
-            f"实验环境 {called} 已就绪：{nodes} 个节点，{control.memory_mb(called)} MB。下一步：netdr lab shell 节点",
+            f"lab {called} is up: {nodes} nodes, {memory} MB. Next: netdr lab shell NODE",
+            f"实验环境 {called} 已就绪：{nodes} 个节点，{memory} MB。下一步：netdr lab shell 节点",
         )
     )
 
