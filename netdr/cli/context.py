@@ -16,7 +16,7 @@ from inventory import load
 from inventory import secrets as vault
 from inventory.network import Network
 from netdr.kernel.errors import UsageError
-from netdr.kernel.language import Language
+from netdr.kernel.language import Language, language
 from netdr.kernel.secret import Secret
 
 
@@ -71,6 +71,12 @@ class Context:
             click.echo(self.text("failed", "失败"), err=True)
             raise
         click.echo(f"{time.monotonic() - start:.1f} s", err=True)
+
+
+def from_environment(environment: Mapping[str, str]) -> Context:
+    """Return the context that NETDR_INVENTORY and NETDR_STATE ask for: how Ansible's plugins come to it."""
+    folder, state = environment.get("NETDR_INVENTORY"), environment.get("NETDR_STATE")
+    return Context(Path(folder) if folder else None, Path(state) if state else None, language(environment))
 
 
 def print_json(value: object) -> None:

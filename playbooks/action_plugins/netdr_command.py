@@ -24,13 +24,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return ``changed`` and the JSON ``value``; ``failed`` with netdr's own words and exit code."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         words = [*self._task.args["verb"], *self._task.args.get("arguments", []), "--json"]
+        shown = f"netdr {' '.join(words)}"
         if self._task.check_mode:
-            return result | {"changed": True, "msg": f"would run netdr {' '.join(words)}"}
+            return result | {"skipped": True, "msg": f"would run: {shown}"}
         netdr = Path(sys.executable).with_name("netdr")
         try:
             done = subprocess.run([netdr, *words], capture_output=True, text=True, timeout=LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
-            return result | {"failed": True, "msg": f"netdr {' '.join(words)} did not end within {LIMIT_S} s"}
+            return result | {"failed": True, "msg": f"{shown} did not end within {LIMIT_S} s"}
         if done.returncode != 0:
             return result | {"failed": True, "msg": done.stderr.strip(), "rc": done.returncode}
         return result | {"changed": True, "value": json.loads(done.stdout)}

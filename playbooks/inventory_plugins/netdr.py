@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
-from inventory import load
+from inventory import secrets as vault
 from monitoring.daemons import daemons
-from netdr.kernel.errors import NetdrError
+from netdr.cli.context import from_environment
+from netdr.kernel.errors import NetdrError, UsageError
 
 if TYPE_CHECKING:
     from inventory.model import Service
@@ -29,6 +32,9 @@ options:
     choices: [netdr]
 """
 
+# A host that does not answer is given up after 10 s, one that falls silent after 30 s.
+_PATIENCE = "-o ConnectTimeout=10 -o ServerAliveInterval=10 -o ServerAliveCountMax=3"
+
 
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     """Adds one host per device and server; nothing is decided here."""
@@ -42,14 +48,14 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:  # noqa: ANN401 - Ansible's
         """Fill Ansible's inventory. Raise AnsibleParserError with every mistake of the district."""
         super().parse(inventory, loader, path, cache)
-        folder = Path(os.environ.get("NETDR_INVENTORY", ""))
-        if not os.environ.get("NETDR_INVENTORY"):
-            raise AnsibleParserError("NETDR_INVENTORY is not set: name the district's folder in it")
-        state = Path(os.environ.get("NETDR_STATE", folder / ".netdr"))
+        context = from_environment(os.environ)
         try:
-            network = load.network(folder)
+            network, folder = context.network, context.inventory.resolve()
+        except UsageError as error:
+            raise AnsibleParserError(f"{error}; name the district's folder in NETDR_INVENTORY") from error
         except NetdrError as error:
             raise AnsibleParserError(error.report()) from error
+        state = context.state_folder or folder / ".netdr"
         for node in network.nodes.values():
             if node.kind != "external":
                 self._add(network, node, folder, state)
@@ -78,22 +84,26 @@ def _variables(network: Network, node: Node, folder: Path, state: Path) -> dict[
     found |= {
         "ansible_user": network.district.settings.management.account,
         "ansible_ssh_private_key_file": str(state / "ssh/id_ed25519"),
-        "ansible_ssh_common_args": f"-o UserKnownHostsFile={state / 'ssh/known_hosts'} -o ConnectTimeout=10",
-        "netdr_program": netdr,
-        "netdr_inventory": str(folder.resolve()),
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={state / 'ssh/known_hosts'} {_PATIENCE}",
         "netdr_site_kind": next(site.kind for site in network.district.sites if site.id == node.site),
     }
     if node.role == "controller":
-        found["netdr_daemons"] = [
-            {"name": d.name, "argv": list(d.argv), "user": d.user, "folders": [str(path) for path in d.folders]}
-            for d in daemons(netdr, folder.resolve(), network.district.settings.management.account)
-        ]
+        made = daemons(netdr, folder, network.district.settings.management.account)
+        found["netdr_daemons"] = [asdict(one) | {"folders": [str(path) for path in one.folders]} for one in made]
+        found["netdr_revision"] = _revision(folder, state)
     if node.role == "services":
         found["netdr_jobs"] = [
             {"name": f"{job}-{service.id}", "argv": [netdr, "backup", job, service.id], "every": every}
             for service, job, every in _jobs(network, node)
         ]
     return found
+
+
+def _revision(folder: Path, state: Path) -> str:
+    """Return a short name for what the district's files and its vault say now."""
+    found = [path for path in (*sorted(folder.glob("*.yaml")), state / vault.VAULT) if os.access(path, os.R_OK)]
+    texts = (path.name.encode() + b"\0" + path.read_bytes() for path in found)
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:12]
 
 
 def _jobs(network: Network, node: Node) -> list[tuple[Service, str, int]]:
