@@ -91,11 +91,15 @@ def stop(service: Service) -> None:
 
 
 def status(service: Service) -> dict[str, object]:
-    """Return how the service is: ``serving`` is true when a request to its own address is answered well."""
-    why = _refusal(service)
+    """Return how the service is: ``serving`` is true when it is whole and answers a request to its own address well.
+
+    Without the address of its own here, a request would be answered by the other site.
+    """
     parts = {"address": _has_address(service), "web": _pid(service, "nginx") is not None}
     if service.database:
         parts |= {"program": _pid(service, "app") is not None, "database": database.answers()}
+    missing = ", ".join(name for name, there in parts.items() if not there)
+    why = f"not there: {missing}" if missing else _refusal(service)
     return {"service": service.id, "address": service.address, "serving": not why, "parts": parts, "problem": why}
 
 
