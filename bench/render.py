@@ -11,6 +11,7 @@ district with as many units as it takes, a pair of aggregation devices for every
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -120,7 +121,7 @@ class ByHand:
 
 
 def compare(devices: int, runs: int, *, per_device: bool) -> list[Comparison]:
-    """Return the comparisons for so many devices. Raise SystemExit if ours and a peer's texts are not the same."""
+    """Return the comparisons for so many devices. Raise SystemExit if ours and a peer's texts differ."""
     found = district(devices)
     network, placement = Network.of(found, allocate(found)), home(found).active
     secrets = {each.name: Secret("0123456789abcdef") for each in vault.references(found)}
@@ -132,17 +133,28 @@ def compare(devices: int, runs: int, *, per_device: bool) -> list[Comparison]:
     }
     if per_device:
         ways["jinja2 per device"] = lambda: peer.render(peer.environment)
-    wanted = {way: hash(tuple(sorted(texts().items()))) for way, texts in ways.items()}
-    if len(set(wanted.values())) != 1:
-        raise SystemExit(f"bench: the texts of {devices} devices are not the same: {wanted}")
-    works = {way: (lambda texts=texts: _alone(texts)) for way, texts in ways.items()}
+    same = Same(f"{devices:,} devices")
+    works = {way: (lambda way=way, texts=texts: same.timed(way, texts)) for way, texts in ways.items()}
     return comparisons(f"render {devices:,} devices", COMMAND, interleaved(works, runs))
 
 
-def _alone(work: Callable[[], Texts]) -> float:
-    """Return the seconds of a call that does not pay for what calls before it have left."""
-    gc.collect()
-    return timed(work)
+class Same:
+    """Times renderings and holds that all of them say the same."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._seen = what, set[int]()
+
+    def timed(self, way: str, texts: Callable[[], Texts]) -> float:
+        """Return the seconds of a rendering. Raise SystemExit if it does not say what those before it said."""
+        sys.stderr.write(f"{self._what}, {way} … ")
+        gc.collect()  # no call is to pay for what those before it have left
+        found: list[Texts] = []
+        seconds = timed(lambda: found.append(texts()))
+        self._seen.add(hash(tuple(sorted(found[0].items()))))
+        sys.stderr.write(f"{seconds:.2f} s\n")
+        if len(self._seen) > 1:
+            raise SystemExit(f"bench: {way} renders other texts")
+        return seconds
 
 
 if __name__ == "__main__":
