@@ -26,7 +26,6 @@ ENVIRONMENT = {
     "HOME": "/root",
 }
 
-# Seconds that a command gets to end by itself.
 GRACE = 5.0
 
 _running: set[subprocess.Popen[str]] = set()
@@ -71,9 +70,13 @@ class Shell(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalShell:
-    """The machine that netdr runs on. Commands get a process group of their own, and none outlives ``run``."""
+    """The machine that netdr runs on. Commands get a process group of their own, and none outlives ``run``.
+
+    ``grace``: seconds that a command gets to end by itself when it is stopped.
+    """
 
     name: str
+    grace: float = GRACE
 
     def run(
         self, argv: Sequence[str], *, limit: float, stdin: str = "", cwd: Path | None = None, watch: Watch | None = None
@@ -90,7 +93,7 @@ class LocalShell:
                 hint="look at the load and the disks of the host, then run the command again",
             ) from None
         finally:
-            _end(process)
+            _end(process, self.grace)
         return Result(process.returncode, out, err, time.monotonic() - start)
 
 
@@ -201,7 +204,7 @@ def _feed(stream: IO[str], text: str) -> None:
         stream.write(text)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], grace: float) -> None:
     _running.discard(process)
     if process.poll() is not None:
         return
@@ -209,7 +212,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     # group: background children of a shell ignore SIGINT.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGINT)
-        _await_unreaped(process.pid, GRACE)
+        _await_unreaped(process.pid, grace)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(GRACE)
 
@@ -227,4 +230,4 @@ def _await_unreaped(pid: int, limit: float) -> None:
 def stop_all() -> None:
     """End every command that any thread is running here: what Ctrl-C means when work goes on in several threads."""
     for process in tuple(_running):
-        _end(process)
+        _end(process, GRACE)

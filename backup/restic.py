@@ -58,6 +58,10 @@ class Reason(Enum):
     CERTIFICATE = ("the backup server does not show the pinned certificate", "find out why before you run init again")
     UNREACHABLE = ("the backup server does not answer", "check the DR host and the path to it, then run copy again")
     APPEND_ONLY = ("the append-only server refused to delete or overwrite", "retention runs at the DR site only")
+    NOT_STORED = (
+        "the backup server could not store a file",
+        "look at the free space of the DR host, run netdr backup init (it removes what a full disk left), then copy",
+    )
     DISK_FULL = ("there is no space left for the repository", "free space on that host; finished snapshots are safe")
     DAMAGED = ("bytes in the repository are not what was written", "prove an older snapshot, keep the damaged files")
     NO_SNAPSHOT = ("there is no such snapshot", "see netdr backup list")
@@ -82,6 +86,8 @@ _DAMAGE = (
 # In this order: the first that is found in stderr. Text of 0.14 and 0.19, each seen.
 _TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"no space left on device|507 ", Reason.DISK_FULL),
+    # rclone says 500 once and then refuses, with 403, to have its own empty file overwritten.
+    (r"save\(<.*(500|403)", Reason.NOT_STORED),
     (r"x509: |tls: ", Reason.CERTIFICATE),
     (r"blob not removed.*403|forbidden.*config already exists", Reason.APPEND_ONLY),
     (r"\(?40[13]\)?:? (unauthorized|forbidden)|\(40[13]\)", Reason.CREDENTIAL),

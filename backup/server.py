@@ -66,15 +66,32 @@ def ensure(listener: Listener) -> bool:
 
     Where systemd runs the host, the server is a unit that comes back after a restart; elsewhere it is a process.
     """
-    if _listens(listener):
+    if listens(listener):
         return False
     log = _enable(listener) if Path("/run/systemd/system").is_dir() else str(_start(listener))
     end = time.monotonic() + START
-    while not _listens(listener):
+    while not listens(listener):
         if time.monotonic() > end:
             raise BackupError("the backup server does not start", where=f"{listener.address}:{listener.port}", hint=log)
         time.sleep(0.05)
     return True
+
+
+def sweep(listener: Listener) -> tuple[Path, ...]:
+    """Remove empty files from the repositories and return them.
+
+    rclone leaves them, under valid names, when the disk is full, and then refuses for ever to have them written again.
+    Nothing of restic's is empty, and files of the last minute may be on their way.
+    """
+    old = time.time() - 60
+    empty = [
+        path
+        for path in listener.repositories.glob("*/*/**/*")
+        if path.is_file() and not path.stat().st_size and path.stat().st_mtime < old
+    ]
+    for path in empty:
+        path.unlink()
+    return tuple(empty)
 
 
 def probe(repository: Repository) -> None:
@@ -123,7 +140,8 @@ def _status(repository: Repository) -> int:
 _INIT = "run netdr backup init on a controller"
 
 
-def _listens(listener: Listener) -> bool:
+def listens(listener: Listener) -> bool:
+    """Return whether something answers where the server listens."""
     try:
         socket.create_connection((listener.address, listener.port), timeout=1).close()
     except OSError:

@@ -61,7 +61,9 @@ def standby(book: Book, layout: Layout, now: datetime, steps: Steps) -> Access:
     with steps.step("credentials"):
         access = prepare(book, layout, now)
     with steps.step("server"):
-        server.ensure(listener(layout, book.server))
+        place = listener(layout, book.server)
+        server.sweep(place)
+        server.ensure(place)
     return access
 
 

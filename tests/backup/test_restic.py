@@ -26,6 +26,9 @@ SEEN = {
     "Fatal: unable to open config file: unexpected HTTP response (403): 403 Forbidden": Reason.CREDENTIAL,
     'Fatal: unable to open config file: client.Head: Head "https://a:***@127.0.0.1/a/config": x509: certificate '
     "signed by unknown authority\nIs there a repository at the following location?": Reason.CERTIFICATE,
+    "Save(<data/ff096bd5ee>) returned error, retrying after 552.330144ms: server response unexpected: 500 Internal "
+    "Server Error (500)\nSave(<data/ff096bd5ee>) returned error, retrying after 1s: server response unexpected: 403 "
+    "Forbidden (403)": Reason.NOT_STORED,
     "Remove(<snapshot/1c1c13ba8b>) returned error, retrying after 1s: blob not removed, server response: 403 "
     "Forbidden (403)\nunable to remove <snapshot/1c1c13ba8b> from the repository": Reason.APPEND_ONLY,
     "ignoring error for /f1: ciphertext verification failed\nFatal: There were 2 errors": Reason.DAMAGED,
