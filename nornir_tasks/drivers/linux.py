@@ -43,8 +43,8 @@ ERRORS: Mapping[str, type[NapalmException]] = {
 MASK = "<removed>"
 # Secrets of hand-written files, besides those of the platform's templates (platform.yaml).
 _SECRETS = (
-    re.compile(r'^createUser \S+ \S+ "?([^"\s]+)"?', re.MULTILINE),
-    re.compile(r'^createUser \S+ \S+ "?[^"\s]+"? \S+ "?([^"\s]+)"?', re.MULTILINE),
+    re.compile(r'^createUser \S+ \S+ ("[^"]*"|\S+)', re.MULTILINE),
+    re.compile(r'^createUser \S+ \S+ (?:"[^"]*"|\S+) \S+ ("[^"]*"|\S+)', re.MULTILINE),
     re.compile(r"^r[ow]community6? (\S+)", re.MULTILINE),
     re.compile(r"^(?:enable )?password (\S+)", re.MULTILINE),
 )
@@ -259,5 +259,10 @@ def _text(filename: str | None, config: str | None) -> str:
 
 def _sanitize(text: str) -> str:
     for pattern in (*platforms.platform(LinuxDriver.platform).secret_patterns, *_SECRETS):
-        text = pattern.sub(lambda match: match[0].replace(match[1], MASK), text)
+        text = pattern.sub(_masked, text)
     return text
+
+
+def _masked(match: re.Match[str]) -> str:
+    start, end = (place - match.start() for place in match.span(1))
+    return f"{match[0][:start]}{MASK}{match[0][end:]}"

@@ -953,7 +953,7 @@ def _locked(wait: float = _LOCK_WAIT) -> Iterator[Record | None]:
         lock.flush()
         record = _load()
         if record and (record.state != "pending" or record.due()):
-            reason = "its deadline has passed" if record.state == "pending" else "it was never finished"
+            reason = "it was not confirmed in time" if record.state == "pending" else "it was never finished"
             _undo(record, reason)
             record = None
         yield record
@@ -969,8 +969,8 @@ def _log(words: str) -> None:
         return
 
 
-def _undo(record: Record, reason: str) -> None:
-    """Put the files and the running state of before the commit back.
+def _undo(record: Record, reason: str) -> list[Problem]:
+    """Put the files and the running state of before the commit back, and return what is not as it was all the same.
 
     The record goes when everything is back. Raise Refused('undo') if a part does not take it; then every call tries
     again.
@@ -986,10 +986,11 @@ def _undo(record: Record, reason: str) -> None:
     if failed:
         _log(f"{record.who()}: could not be undone ({reason}): {'; '.join(map(str, failed))}")
         raise Refused("undo", failed)
+    left = [Problem(0, part.name, "it does not run as before the commit") for part in running().changed(shown)]
+    _log(f"{record.who()}: undone, {reason}{''.join(f'; {problem}' for problem in left)}")
     _forget()
     _end_timer(record)
-    left = [part.name for part in running().changed(shown)]
-    _log(f"{record.who()}: undone, {reason}{f'; not as before: {left}' if left else ''}")
+    return left
 
 
 def _put_back(part: Part, files: Files) -> None:
@@ -1095,28 +1096,36 @@ def _commit(files: tuple[File, ...], revert_in: int | None, identity: str, by: s
     answer = {"id": identity, "changed": [part.name for part in parts], "pending": False}
     if not parts:
         return answer
-    deadline = time.clock_gettime(time.CLOCK_BOOTTIME) + revert_in if revert_in else None
     names = tuple(part.name for part in parts)
     record = Record(
-        identity, by, message, "applying", time.time(), deadline, _boot(), 0, names, dump(now.disk), dump(now.shown)
+        identity, by, message, "applying", time.time(), None, _boot(), 0, names, dump(now.disk), dump(now.shown)
     )
     _save(record)
-    record = record._replace(timer=_start_timer(identity, revert_in) if revert_in else 0)
+    # Should this call be killed, the first timer makes the call that finds the record.
+    record = record._replace(timer=_start_timer(identity, revert_in)) if revert_in else record
     failed = _apply(files, parts)
     if failed:
         try:
-            _undo(record, f"{failed.part} refused it")
-        except Refused as left:
-            raise Refused("undo", [failed, *left.problems]) from None
-        raise Refused("apply", [failed])
+            left = _undo(record, f"{failed.part} refused it")
+        except Refused as undone:
+            raise Refused("undo", [failed, *undone.problems]) from None
+        raise Refused("apply", [failed, *left])
     if revert_in:
-        _save(record._replace(state="pending"))
+        _await(record, revert_in)
     else:
         _keep(record)
     _log(
         f"{record.who()}: applied to {', '.join(names)}{f', to be confirmed within {revert_in} s' if revert_in else ''}"
     )
     return {**answer, "pending": bool(revert_in)}
+
+
+def _await(record: Record, seconds: int) -> None:
+    """Make an applied commit wait for its confirmation, so many seconds from now."""
+    deadline = time.clock_gettime(time.CLOCK_BOOTTIME) + seconds
+    timer = _start_timer(record.id, seconds)
+    _end_timer(record)
+    _save(record._replace(state="pending", deadline=deadline, timer=timer))
 
 
 def _apply(files: tuple[File, ...], parts: Iterable[Part]) -> Problem | None:
@@ -1156,9 +1165,10 @@ def _verb_confirm(identity: str = "") -> dict[str, Any]:
 
 
 def _verb_expire(identity: str) -> dict[str, Any]:
-    """Undo the pending commit because its time is over, if it is still this one."""
+    """Undo a commit whose timer this is, if it is still there and its time is over."""
     with _locked(wait=3600.0) as pending:
-        if pending and pending.id == identity:
+        # A second of tolerance: the timer's clock is not the deadline's.
+        if pending and pending.id == identity and pending.left() < 1.0:
             _undo(pending, "it was not confirmed in time")
     return {}
 

@@ -40,7 +40,7 @@ _LOOK = (
     "nft -s list ruleset",
     "vtysh -c 'show running-config'",
     "ip -o address | sed 's/valid_lft.*//'",
-    "ip route show table all | sed 's/ nhid [0-9]*//' | sort",
+    "ip route show table all | grep -v 'proto [bo]' | sed 's/ nhid [0-9]*//' | sort",
     "pidof snmpd sshd lldpd chronyd",
 )
 

@@ -83,9 +83,9 @@ def test_a_candidate_without_the_way_in_is_refused(initial: Rig, path: str) -> N
 def _same(before: dict[str, str], after: dict[str, str]) -> None:
     """Tell what differs, but for the numbers of processes: daemons were started twice."""
     assert before.keys() == after.keys()
-    for key in before:
+    for key, text in before.items():
         if not key.startswith("pidof"):
-            assert after[key].split("\n") == before[key].split("\n")
+            assert after[key].split("\n") == text.split("\n")
 
 
 @pytest.mark.parametrize(
