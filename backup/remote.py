@@ -21,12 +21,13 @@ from backup.report import JobReport
 from inventory.model import Service
 from inventory.network import Network
 from inventory.placement import Placement
-from netdr.kernel.errors import BackupError, NetdrError, Problems, UsageError, unknown
+from netdr.kernel.errors import BackupError, NetdrError, Problems, StoppedError, UsageError, unknown
 
 Site = Literal["home", "standby"]
 
 # Seconds: the first backup of everything over a slow line. Each step on the host has its own, shorter limit.
 LIMIT = 6 * 3600.0
+_GO_ON = "the jobs go on there and end by themselves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,17 @@ class Hosts:
     def each(self, orders: Mapping[str, Order]) -> tuple[JobReport, ...]:
         """Have several hosts carry out their orders at the same time.
 
-        A host that cannot be asked is reported as the failure of each of its services; the others go on.
+        A host that cannot be asked is reported as the failure of each of its services; the others go on. Raise
+        StoppedError after Ctrl-C: nobody listens to the hosts any more, but what they have begun they finish.
         """
         with ThreadPoolExecutor(max(1, len(orders))) as pool:
             running = [pool.submit(self._answer, host, order) for host, order in orders.items()]
             try:
                 return tuple(one for answer in running for one in answer.result())
-            except BaseException:
+            except KeyboardInterrupt:
                 stop_all()
-                raise
+                listed = ", ".join(orders)
+                raise StoppedError(f"{listed}: no longer listened to", why=_GO_ON, hint="netdr backup status") from None
 
     def _answer(self, host: str, order: Order) -> tuple[JobReport, ...]:
         try:

@@ -10,7 +10,7 @@ from backup import copy, host, job, place, proof, snapshots, status
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.report import JobReport, Progress, Steps, perform
-from netdr.kernel.errors import BackupError, UsageError
+from netdr.kernel.errors import BackupError, StoppedError, UsageError
 
 Act = Callable[[Machine, Duty, Steps], Mapping[str, object]]
 
@@ -56,7 +56,7 @@ def acts(snapshot: str = snapshots.LATEST, origin: place.Site = "standby") -> Ma
 def do(machine: Machine, verb: str, duties: Sequence[Duty], act: Act, progress: Progress) -> tuple[JobReport, ...]:
     """Do a verb for each duty and return their reports, in order. One that fails stops no other.
 
-    After Ctrl-C what was running here has been ended before the exception goes on.
+    Raise StoppedError after Ctrl-C, when all that was running here has been ended.
     """
     if not duties:
         raise UsageError(f"nothing to {verb} on this host", where=machine.book.host)
@@ -64,10 +64,11 @@ def do(machine: Machine, verb: str, duties: Sequence[Duty], act: Act, progress: 
         running = [pool.submit(_one, machine, verb, duty, act, progress) for duty in duties]
         try:
             return tuple(one.result() for one in running)
-        except BaseException:
+        except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             host.stop_all()
-            raise
+            why = "snapshots that were finished stay, staged and restored files are removed"
+            raise StoppedError(f"{verb} was stopped", why=why, hint="run it again: it goes on from there") from None
 
 
 def _one(machine: Machine, verb: str, duty: Duty, act: Act, progress: Progress) -> JobReport:

@@ -29,7 +29,7 @@ from backup.repository import Layout, write_private
 from backup.testing import Pair
 from inventory.model import Files, Name, Postgres, Service
 
-PROGRAMS = ("restic", "rclone", "nginx", "unshare", "nsenter", "setpriv", "ss")
+PROGRAMS = ("restic", "rclone", "nginx", "unshare", "nsenter", "setpriv", "ss", "curl", "openssl")
 # Where other accounts can reach.
 OPEN = Path("/var/tmp")  # noqa: S108 - folders in it have random names
 PROMISE = Promise(rpo=900, rto=1800, every=300, proof_every=86400)
