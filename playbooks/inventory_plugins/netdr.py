@@ -52,9 +52,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         try:
             network, folder = context.network, context.inventory.resolve()
         except UsageError as error:
-            raise AnsibleParserError(f"{error}; name the district's folder in NETDR_INVENTORY") from error
+            raise AnsibleParserError(f"{error}; name the district's folder in NETDR_INVENTORY") from None
         except NetdrError as error:
-            raise AnsibleParserError(error.report()) from error
+            raise AnsibleParserError(error.report()) from None
         state = context.state_folder or folder / ".netdr"
         for node in network.nodes.values():
             if node.kind != "external":

@@ -30,6 +30,6 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         try:
             made = prometheus.files(from_environment(os.environ).network)
         except NetdrError as error:
-            raise AnsibleError(error.report()) from error
+            raise AnsibleError(error.report()) from None
         common = {"owner": options["owner"], "mode": "0640"}
         return [{"path": f"{options['folder']}/{name}", "content": text, **common} for name, text in made.items()]
