@@ -15,7 +15,7 @@ import click
 from inventory import load
 from inventory import secrets as vault
 from inventory.network import Network
-from netdr.kernel.errors import UsageError
+from netdr.kernel.errors import MissingError, UsageError
 from netdr.kernel.language import Language, language
 from netdr.kernel.secret import Secret
 
@@ -41,9 +41,15 @@ class Context:
 
     @cached_property
     def state(self) -> Path:
-        """The state folder, made with mode 0700 if it is not there."""
+        """The state folder, made with mode 0700 if it is not there. Raise MissingError if that is not allowed."""
         folder = self.state_folder or self.inventory / ".netdr"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            hint = "--state FOLDER or NETDR_STATE names another"
+            raise MissingError(
+                "the state folder cannot be made", where=str(folder), why=str(error), hint=hint
+            ) from error
         return folder
 
     @cached_property
