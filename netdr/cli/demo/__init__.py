@@ -64,8 +64,9 @@ def _scenes(stage: Stage, figures: Figures) -> None:
     build.one_unit(stage, figures)
     build.failed_check(stage, figures)
     with stage.users():
-        protect.backups(stage, figures)
+        protect.servers(stage)
         observe.alert(stage, figures)
+        protect.backups(stage, figures)
         protect.tampering(stage, figures)
         recover.failover(stage, figures)
         recover.failback(stage, figures)

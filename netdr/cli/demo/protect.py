@@ -11,10 +11,14 @@ from netdr.cli.demo.stage import Stage
 from netdr.kernel.errors import LabError, ProofError
 
 
-def backups(stage: Stage, figures: Figures) -> None:
-    """Save every service, copy it to the DR site, restore it there and prove it."""
+def servers(stage: Stage) -> None:
+    """Wait for the playbook that has been setting the servers up since the lab is there."""
     with stage.step("the servers are set up (Ansible, begun above)", "服务器配置完成（Ansible，已在后台进行）"):
         stage.join(180)
+
+
+def backups(stage: Stage, figures: Figures) -> None:
+    """Save every service, copy it to the DR site, restore it there and prove it."""
     with stage.step("back up every service and copy it off site", "备份全部业务并复制到异地"):
         saved = stage.json(stage.controller, "backup", "run", limit=300)
         figures.snapshots_copied = sum(_ok(report) for report in saved["reports"])
