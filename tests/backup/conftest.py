@@ -126,6 +126,7 @@ def pair(root: Path, cluster: Cluster) -> Iterator[Pair]:
             server.argv(place), stdout=log, stderr=log, cwd="/", env={"PATH": os.environ["PATH"]}
         )
     try:
+        wait_for(lambda: server.listens(place))
         access = setup.standby(standby.book, standby.layout, now(), Steps("*", quiet))
         setup.home(home.book, home.layout, setup.Access.of(access.reveal()))
         for duty in home.book.duties.values():
