@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
-from backup.repository import Layout
 from netdr.cli.demo.figures import Figures
 from netdr.cli.demo.stage import Stage
 from netdr.kernel.errors import LabError, ProofError
@@ -31,14 +31,13 @@ def tampering(stage: Stage, figures: Figures) -> None:
     """Flip one byte of the DR copy: the proof turns red and says where. Then flip it back."""
     service = next(item.id for item in stage.services if item.app == "pages")
     host = stage.network.hosts("services", stage.site("dr"))[0].id
-    flip = ("env", f"--chdir={stage.checkout}", sys.executable, "-m", "lab.tamper")
-    repository = str(Layout().repositories / service)
+    flip = ("env", f"--chdir={stage.checkout}", sys.executable, "-m", "backup.damage", service)
     with stage.step(
         f"flip one byte of the DR copy of {service}: the proof turns red", f"篡改 {service} 副本的一个字节：验证变红"
     ):
-        stage.at(host, *flip, repository)
+        flipped = json.loads(stage.at(host, *flip))
         red = stage.json(stage.controller, "backup", "prove", service, limit=120, codes=(ProofError.exit_code,))
-        stage.at(host, *flip, repository)
+        stage.at(host, *flip, flipped["pack"], str(flipped["offset"]))
         problems = [problem for report in red["reports"] for problem in report["problems"]]
         figures.tamper_detected = any(problem["kind"] == ProofError.kind for problem in problems)
         if not figures.tamper_detected:
