@@ -16,13 +16,16 @@ ALERTMANAGER = "127.0.0.1:9093"
 CONFIG = Path("/etc/netdr/monitor")
 STATE = Path("/var/lib/netdr")
 
+# What watches goes before what works: on a busy controller scrapes that come too late are devices that seem lost.
+NICE = -10
+
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """A program in the foreground. ``folders`` must exist and belong to ``user``; ``ready`` answers 200 when it serves.
 
     ``reads`` are the generated files it reads, by name: none if it reads the district and the vault themselves, once.
-    ``reload`` is the signal that makes it read them again, empty if it must be restarted.
+    ``reload`` is the signal that makes it read them again, empty if it must be restarted. ``nice`` is as in nice(1).
     """
 
     name: str
@@ -32,6 +35,7 @@ class Daemon:
     ready: str
     reads: tuple[str, ...]
     reload: str
+    nice: int = NICE
 
 
 def daemons(netdr: str, inventory: Path, user: str, config: Path = CONFIG, state: Path = STATE) -> tuple[Daemon, ...]:

@@ -57,7 +57,7 @@ class Controller:
         daemon = next(each for each in known if each.name == name)
         for folder in daemon.folders:
             folder.mkdir(parents=True, exist_ok=True)
-        process = self.namespace.start(*daemon.argv, log=self.folder / f"{name}.log")
+        process = self.namespace.start("nice", "-n", str(daemon.nice), *daemon.argv, log=self.folder / f"{name}.log")
         self.namespace.run("curl", "-sf", "--retry", "40", "--retry-delay", "1", "--retry-all-errors", daemon.ready)
         return process
 
