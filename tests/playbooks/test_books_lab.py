@@ -137,6 +137,8 @@ def test_one_new_network_changes_one_device_and_the_recap_says_so(site: Site) ->
     elsewhere = site.play("deploy.yml", "-l", "role_aggregation")
     assert elsewhere.changed == {}
     assert set(site.play("deploy.yml").changed) == {"acc-school"}
+    # The exporter reads the district: it is started anew.
+    assert set(site.play("site.yml").changed) == {CONTROLLER, DR_CONTROLLER}
 
 
 def test_a_daemon_is_started_anew_only_if_what_it_reads_has_changed(site: Site) -> None:
@@ -184,3 +186,6 @@ def test_a_host_without_power_is_named(site: Site) -> None:
     assert f"{DR_HOST} " in played.text
     assert "does not answer" in played.text
     assert "Traceback" not in played.text
+    # Where there is no systemd, the backup server does not come back by itself.
+    assert site.play("site.yml").changed == {}
+    assert site.play("backup.yml").changed == {"localhost": 1}

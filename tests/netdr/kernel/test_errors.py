@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from netdr.kernel import errors
-from netdr.kernel.errors import InventoryError, NetdrError, Problems, RefusedError, unknown
+from netdr.kernel.errors import InventoryError, NetdrError, Problems, RefusedError, StoppedError, unknown
 from netdr.kernel.language import language
 from netdr.kernel.outcome import Outcome, Outcomes
 from netdr.kernel.secret import Secret
@@ -29,7 +29,9 @@ def test_every_kind_has_an_exit_code_of_its_own() -> None:
     codes = [kind.exit_code for kind in kinds if kind is not Problems]
 
     assert len(set(codes)) == len(codes)
-    assert not {0, 126, 127, 130} & set(codes)
+    assert not {0, 126, 127} & set(codes)
+    # What a shell makes of Ctrl-C means that here, too, and nothing else.
+    assert [kind for kind in kinds if kind.exit_code == 130] == [StoppedError]
 
 
 def test_an_unknown_name_lists_the_known_ones_sorted() -> None:
