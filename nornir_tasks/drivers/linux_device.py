@@ -135,6 +135,7 @@ _STATE = Path("/var/lib/netdr/device")  # the commit under way, the set before t
 _SCRATCH = Path("/run/netdr-device")  # candidates while they are checked
 _LOG = Path("/var/log/netdr-device.log")
 _LIMIT = 60.0  # seconds any program may take
+_TRIES = 3  # to undo a commit before it is left to people
 _LOCK_WAIT = 30.0  # seconds to wait for another call of this program
 
 
@@ -187,6 +188,12 @@ def _run(*argv: str, text: str = "") -> Ran:
     except subprocess.TimeoutExpired:
         return Ran(124, "", f"{argv[0]} took longer than {_LIMIT:.0f} s")
     return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def _spawn(*argv: str) -> int:
+    """Leave a process behind that outlives this program and whoever called it. Return its number."""
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(argv, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/", start_new_session=True).pid
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -541,7 +548,10 @@ class Daemon(Part):
     def _tell(self, action: str) -> Ran:
         unit, pidfile = self.service.unit, self.service.pidfile
         if pidfile and not Path("/run/systemd/system").is_dir():
-            return _stop(Path(pidfile)) if action == "stop" else _run(self.service.program)
+            if action == "stop":
+                return _stop(Path(pidfile))
+            _spawn(self.service.program, "-n")  # it takes a second to put itself in the background
+            return Ran(0, "", "")
         return _run("service", unit, action)
 
     def _wait(self) -> str:
@@ -662,7 +672,8 @@ PARTS: tuple[Part, ...] = (
             "/etc/snmp/snmpd.conf",
             # With -H it reads its configuration, complains, and ends before it opens anything. No MIB files: -m ''.
             "snmpd -C -c {file} -m '' -Lo -H",
-            r"(?:\S+: line (?P<line>\d+): )?(?P<words>(?:Error|Warning): .*)",
+            # An agent that nobody may ask is no mistake.
+            r"(?:\S+: line (?P<line>\d+): )?(?P<words>(?:Error|Warning): (?!no access control).*)",
             always=True,
         ),
         Service("snmpd", "snmpd", listens=True),
@@ -830,8 +841,22 @@ def _remember(seen: Mapping[str, str]) -> None:
         return
 
 
+# What the checkers of some parts have accepted since this call of the program began, by its hash: a session that
+# commits what it has just had checked does not pay twice.
+_accepted: set[str] = set()
+
+
 def _check(candidate: tuple[File, ...], parts: Iterable[Part]) -> list[Problem]:
     """Return every refusal of these parts' checkers, with lines counted in the whole text."""
+    wanted = list(parts)
+    key = sha256(json.dumps([candidate, [part.name for part in wanted]]).encode()).hexdigest()
+    problems = [] if key in _accepted else _problems(candidate, wanted)
+    if not problems:
+        _accepted.add(key)
+    return problems
+
+
+def _problems(candidate: tuple[File, ...], parts: Iterable[Part]) -> list[Problem]:
     shutil.rmtree(_SCRATCH / "candidate", ignore_errors=True)
     scratch, lines = _SCRATCH / "candidate", places(candidate)
     found: list[Problem] = []
@@ -887,6 +912,7 @@ class Record(NamedTuple):
     parts: tuple[str, ...]
     disk: str  # the files before the commit
     running: str  # what ran before the commit
+    tries: int = 0  # how often it was tried to undo it
 
     def due(self) -> bool:
         """Whether the time to confirm is over, or the device has restarted since."""
@@ -919,7 +945,9 @@ def _load() -> Record | None:
         fields = json.loads(_record_file().read_text())
     except FileNotFoundError:
         return None
-    return Record(**{**fields, "parts": tuple(fields["parts"])})
+    # Another version of this program may have written it.
+    known = {name: value for name, value in fields.items() if name in Record._fields}
+    return Record(**{**known, "parts": tuple(fields["parts"])})
 
 
 def _save(record: Record) -> None:
@@ -972,10 +1000,11 @@ def _log(words: str) -> None:
 def _undo(record: Record, reason: str) -> list[Problem]:
     """Put the files and the running state of before the commit back, and return what is not as it was all the same.
 
-    The record goes when everything is back. Raise Refused('undo') if a part does not take it; then every call tries
-    again.
+    The record goes when everything is back. Raise Refused('undo') if a part does not take it: the next calls try again,
+    until _TRIES are over. Then the files are those of before, and what runs is told as it is.
     """
-    _save_state(record, "undoing")
+    record = record._replace(state="undoing", tries=record.tries + 1)
+    _save_anyway(record)
     disk, shown = parse(record.disk), parse(record.running)
     failed = []
     for part in reversed(PARTS):
@@ -984,7 +1013,9 @@ def _undo(record: Record, reason: str) -> list[Problem]:
             words = part.apply(_of(part, shown))
             failed += [Problem(0, part.name, words)] if words else []
     if failed:
-        _log(f"{record.who()}: could not be undone ({reason}): {'; '.join(map(str, failed))}")
+        _log(f"{record.who()}: not undone at try {record.tries} ({reason}): {'; '.join(map(str, failed))}")
+        if record.tries >= _TRIES:
+            _forget()
         raise Refused("undo", failed)
     left = [Problem(0, part.name, "it does not run as before the commit") for part in running().changed(shown)]
     _log(f"{record.who()}: undone, {reason}{''.join(f'; {problem}' for problem in left)}")
@@ -1003,25 +1034,18 @@ def _put_back(part: Part, files: Files) -> None:
         _install(part, files)
 
 
-def _save_state(record: Record, state: str) -> None:
+def _save_anyway(record: Record) -> None:
     try:
-        _save(record._replace(state=state))
+        _save(record)
     except OSError as error:  # a full disk: the record that is there says what to undo as well
         _log(f"cannot write the record: {error}")
 
 
 def _start_timer(identity: str, seconds: int) -> int:
     """Leave a process behind that ends the commit's time, whoever is connected by then. Return its number."""
-    script = 'sleep "$1"; exec "$0" expire "$2"'
-    nothing = subprocess.DEVNULL
-    return subprocess.Popen(
-        ["/bin/sh", "-c", script, str(Path(__file__).resolve()), str(seconds), identity],
-        stdin=nothing,
-        stdout=nothing,
-        stderr=nothing,
-        cwd="/",
-        start_new_session=True,
-    ).pid
+    return _spawn(
+        "sh", "-c", 'sleep "$1"; exec "$0" expire "$2"', str(Path(__file__).resolve()), str(seconds), identity
+    )
 
 
 def _end_timer(record: Record) -> None:
@@ -1084,22 +1108,24 @@ def _verb_commit(
         if pending:
             words = f"{pending.who()} waits for its confirmation for another {pending.left():.0f} s"
             raise Refused("pending", [Problem(0, "commit", words)])
-        return _commit(_candidate(text), revert_in, identity or os.urandom(4).hex(), by, message)
+        files, now = _candidate(text), running()
+        problems = _check(files, now.changed(files))
+        if problems:
+            raise Refused("candidate", problems)
+        return _commit(now, files, revert_in, (identity or os.urandom(4).hex(), by, message))
 
 
-def _commit(files: tuple[File, ...], revert_in: int | None, identity: str, by: str, message: str) -> dict[str, Any]:
-    now = running()
+def _commit(
+    now: Running, files: tuple[File, ...], revert_in: int | None, label: tuple[str, str, str]
+) -> dict[str, Any]:
+    """Apply checked files, under the lock. ``label`` is the commit's id, author and message."""
     parts = now.changed(files)
-    problems = _check(files, parts)
-    if problems:
-        raise Refused("candidate", problems)
+    identity, *_ = label
     answer = {"id": identity, "changed": [part.name for part in parts], "pending": False}
     if not parts:
         return answer
     names = tuple(part.name for part in parts)
-    record = Record(
-        identity, by, message, "applying", time.time(), None, _boot(), 0, names, dump(now.disk), dump(now.shown)
-    )
+    record = Record(*label, "applying", time.time(), None, _boot(), 0, names, dump(now.disk), dump(now.shown))
     _save(record)
     # Should this call be killed, the first timer makes the call that finds the record.
     record = record._replace(timer=_start_timer(identity, revert_in)) if revert_in else record
@@ -1184,8 +1210,9 @@ def _verb_rollback() -> dict[str, Any]:
         except FileNotFoundError:
             words = "no earlier file set is kept on this device"
             raise Refused("no-previous", [Problem(0, "rollback", words)]) from None
-        words = f"rollback of {previous['id']}"
-        return {**_commit(parse(previous["text"]), None, os.urandom(4).hex(), "", words), "undone": False}
+        # Not checked: it ran here before, whatever a checker thinks of it.
+        label = (os.urandom(4).hex(), "", f"rollback of {previous['id']}")
+        return {**_commit(running(), parse(previous["text"]), None, label), "undone": False}
 
 
 def _verb_pending() -> dict[str, Any]:

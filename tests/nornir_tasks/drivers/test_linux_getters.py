@@ -27,18 +27,19 @@ NEIGHBOURS = """[{"dst":"10.97.0.1","dev":"swp1","lladdr":"ea:a5:a9:f8:01:a1","s
 {"dst":"fe80::e8a5:a9ff:fef8:1a1","dev":"swp1","lladdr":"ea:a5:a9:f8:01:a1","state":["STALE"]}]"""
 
 LLDP = """{"lldp":[{"interface":[{"name":"swp1","via":"LLDP","rid":"1","age":"0 day, 00:00:28","chassis":[{"id":[
-{"type":"mac","value":"ea:a5:a9:f8:01:a1"}],"name":[{"value":"b"}],"descr":[{"value":"Debian GNU/Linux 12"}],"capability":[
-{"type":"Bridge","enabled":false},{"type":"Router","enabled":true}]}],"port":[{"id":[{"type":"mac","value":
+{"type":"mac","value":"ea:a5:a9:f8:01:a1"}],"name":[{"value":"b"}],"descr":[{"value":"Debian GNU/Linux 12"}],
+"capability":[{"type":"Bridge","enabled":false},{"type":"Router","enabled":true}]}],"port":[{"id":[{"type":"mac","value":
 "ea:a5:a9:f8:01:a1"}],"descr":[{"value":"swp7"}],"ttl":[{"value":"120"}]}]}]}]}"""
 
 BGP = """{"default":{"vrfId":0,"vrfName":"default","10.97.0.1":{"remoteAs":65002,"localAs":65001,
-"nbrDesc":"the other one","remoteRouterId":"10.98.0.2","localRouterId":"10.98.0.1","bgpState":"Established","bgpTimerUpMsec":1058000,
-"addressFamilyInfo":{"ipv4Unicast":{"acceptedPrefixCounter":1,"sentPrefixCounter":2}}},
+"nbrDesc":"the other one","remoteRouterId":"10.98.0.2","localRouterId":"10.98.0.1","bgpState":"Established",
+"bgpTimerUpMsec":1058000,"addressFamilyInfo":{"ipv4Unicast":{"acceptedPrefixCounter":1,"sentPrefixCounter":2}}},
 "10.97.0.3":{"remoteAs":65003,"localAs":65001,"remoteRouterId":"0.0.0.0","localRouterId":"10.98.0.1","bgpState":"Idle",
 "adminShutDown":true,"addressFamilyInfo":{"ipv4Unicast":{"acceptedPrefixCounter":0}}}}}"""
 
 ROUTES = """{"10.98.0.2/32":[{"prefix":"10.98.0.2/32","protocol":"bgp","vrfName":"default","selected":true,
-"distance":20,"metric":0,"uptime":"00:17:37","nexthops":[{"fib":true,"ip":"10.97.0.1","interfaceName":"swp1","active":true}]},
+"distance":20,"metric":0,"uptime":"00:17:37",
+"nexthops":[{"fib":true,"ip":"10.97.0.1","interfaceName":"swp1","active":true}]},
 {"prefix":"10.98.0.2/32","protocol":"ospf","vrfName":"default","distance":110,"metric":20,"uptime":"01w2d03h",
 "nexthops":[{"ip":"10.97.0.1","interfaceName":"swp1","active":true}]}],
 "10.97.0.0/31":[{"prefix":"10.97.0.0/31","protocol":"connected","selected":true,"uptime":"1d02h03m",
