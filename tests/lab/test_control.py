@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import control, processes, state
+from lab import control, processes, services, state
 from lab.converge import converge
 from lab.testing import NETDR, RunningLab
 from netdr.kernel.errors import Problems
@@ -46,12 +46,15 @@ def wire_ports(lab: RunningLab, name: str, node: str) -> tuple[str, str]:
 
 @pytest.fixture
 def healed(running_lab: RunningLab) -> Iterator[RunningLab]:
-    """The lab, whole again afterwards."""
+    """The lab, whole again afterwards: services do not start at boot, so they are started."""
     yield running_lab
     now = control.status(running_lab.name)
     for target in (*now.cut, *(node.id for node in now.nodes if not node.power)):
         control.heal(running_lab.name, target)
     converge(state.running(running_lab.name).topology, 60)
+    for host in running_lab.network.hosts("services"):
+        for start in services.first_start(running_lab.network, host.id):
+            assert running_lab.run(host.id, *start).returncode == 0
 
 
 def test_a_device_runs_every_daemon_under_a_process_1_that_reaps(running_lab: RunningLab) -> None:
