@@ -536,6 +536,7 @@ class Daemon(Part):
     def apply(self, files: Files) -> str:
         """Stop the service and start it again, unless netdr owns all of its configuration and there is none."""
         self._tell("stop")
+        self._wait_for_end()
         if not files and not self.paths[0].endswith("/netdr.conf"):
             return ""
         self.before_start()
@@ -553,6 +554,13 @@ class Daemon(Part):
             _spawn(self.service.program, "-n")  # it takes a second to put itself in the background
             return Ran(0, "", "")
         return _run("service", unit, action)
+
+    def _wait_for_end(self) -> None:
+        """Wait up to 5 s until the process is gone: chrony's script returns before, and does not start what runs."""
+        for _ in range(100):
+            if _run("pidof", self.service.program).code:
+                return
+            time.sleep(0.05)
 
     def _wait(self) -> str:
         """Wait until the service has a process and, if it should, a socket. Return what is amiss after 5 s."""
