@@ -34,6 +34,10 @@ ROOT = Path(__file__).resolve().parents[1]
 NETDR = str(Path(sys.executable).with_name("netdr"))
 DEVICE = "/usr/local/sbin/netdr-device"
 _AGENT = "/etc/snmp/snmpd.conf"
+# Their state is their files, so it has to be asked whether they run at all.
+_DAEMONS = (
+    "for daemon in chronyd rsyslogd lldpd snmpd sshd; do pidof $daemon >&2 || { echo no $daemon >&2; exit 1; }; done"
+)
 # Consoles at once: enough to keep a few processors busy.
 _CONSOLES = 8
 # Seconds after a state was set until the network has forgotten it: what OSPF and BGP still do would be measured too.
@@ -146,6 +150,7 @@ class Box:
         if wrong:
             difference = unified(state.texts[wrong[0]], found[wrong[0]])[:3000]
             raise BenchError(f"not as in '{state.name}': {' '.join(wrong)}; {wrong[0]}:\n{difference}")
+        self.on_devices(lambda device: self.shell(device, _DAEMONS))
         self._now = state
 
     def _ask(self, device: str, verb: str, **arguments: object) -> Mapping[str, Any]:
