@@ -35,9 +35,11 @@ NETDR = str(Path(sys.executable).with_name("netdr"))
 DEVICE = "/usr/local/sbin/netdr-device"
 _AGENT = "/etc/snmp/snmpd.conf"
 # Their state is their files, so it has to be asked whether they run at all.
-_DAEMONS = (
-    "for daemon in chronyd rsyslogd lldpd snmpd sshd; do pidof $daemon >&2 || { echo no $daemon >&2; exit 1; }; done"
-)
+_DAEMONS = """
+for daemon in chronyd rsyslogd lldpd snmpd sshd; do
+    pidof "$daemon" >/dev/null || { echo "$daemon does not run" >&2; exit 1; }
+done
+"""
 # Consoles at once: enough to keep a few processors busy.
 _CONSOLES = 8
 # Seconds after a state was set until the network has forgotten it: what OSPF and BGP still do would be measured too.
