@@ -22,11 +22,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import unified_diff
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The text: the files netdr owns on a device, each below a line that names it
@@ -140,7 +140,7 @@ _LOCK_WAIT = 30.0  # seconds to wait for another call of this program
 
 
 class Refused(Exception):  # noqa: N818 - the answer to a request, not a fault of the program
-    """What was asked is not done and nothing has changed. ``kind`` is one of KINDS; every reason is a Problem."""
+    """What was asked is not done. ``kind`` is one of KINDS and says what that means; every reason is a Problem."""
 
     def __init__(self, kind: str, problems: Iterable[Problem]) -> None:
         self.kind, self.problems = kind, tuple(problems)
@@ -155,7 +155,7 @@ class Refused(Exception):  # noqa: N818 - the answer to a request, not a fault o
 KINDS = {
     "candidate": "the candidate has mistakes; nothing was changed",
     "apply": "a part did not take the candidate; everything was put back",
-    "undo": "putting back failed; the next call tries again",
+    "undo": "a part did not take what was put back; the next calls try again",
     "pending": "another commit waits for its confirmation",
     "no-pending": "no commit waits for a confirmation: there was none, it was confirmed, or its time is over",
     "no-previous": "there is no earlier file set to go back to",
@@ -341,15 +341,31 @@ def _failed(row: Mapping[str, Any]) -> list[str]:
     return found or ([f"{name} is not as configured"] if row.get("status") == "fail" else [])
 
 
-class Filter(Part):
+class Told(Part):
+    """A part whose running state is itself a text that its file could have. ``absent`` is the file if there is none."""
+
+    absent: File
+
+    def content(self, files: Files) -> str:
+        """Return the file's text, empty if there is none."""
+        return files.get(self.absent.path, self.absent).content
+
+    def shown(self, files: Files, live: str, differences: list[str]) -> Files:
+        """Return the running state in place of the file."""
+        del differences
+        file = files.get(self.absent.path, self.absent)
+        return {**files, file.path: file._replace(content=live)}
+
+
+class Filter(Told):
     """/etc/nftables.conf, by nft: the whole ruleset of the device."""
 
-    path = "/etc/nftables.conf"
+    absent = File("/etc/nftables.conf", "0644", "root:root", "")
 
     def apply(self, files: Files) -> str:
         """Replace the ruleset in one transaction, so that it is never empty in between."""
         # On the first line, so that nft counts lines as the file does.
-        ran = _run("nft", "-f", "-", text=f"flush ruleset; {self._content(files)}\n")
+        ran = _run("nft", "-f", "-", text=f"flush ruleset; {self.content(files)}\n")
         return ran.words() or f"nft ended with {ran.code}" if ran.code else ""
 
     def live(self) -> str:
@@ -358,47 +374,45 @@ class Filter(Part):
 
     def differences(self, files: Files, live: str) -> list[str]:
         """Compare the kernel's ruleset with what the file becomes when it is loaded into an empty network namespace."""
-        ran = _run("unshare", "--net", "sh", "-c", "nft -f - && nft -s list ruleset", text=self._content(files) + "\n")
+        ran = _run("unshare", "--net", "sh", "-c", "nft -f - && nft -s list ruleset", text=self.content(files) + "\n")
         if ran.code:
             return [ran.words()]
         return list(unified_diff(ran.out.split("\n"), live.split("\n"), "file", "live", n=0, lineterm=""))[2:]
 
-    def shown(self, files: Files, live: str, differences: list[str]) -> Files:
-        """Return the kernel's ruleset in place of the file."""
-        del differences
-        file = files.get(self.path, File(self.path, "0644", "root:root", ""))
-        return {**files, self.path: file._replace(content=live)}
 
-    def _content(self, files: Files) -> str:
-        return files[self.path].content if self.path in files else ""
-
-
-class Routing(Part):
+class Routing(Told):
     """/etc/frr/frr.conf, by FRR's vtysh and frr-reload."""
 
-    path = "/etc/frr/frr.conf"
+    absent = File("/etc/frr/frr.conf", "0640", "frr:frr", "")
     reload = "/usr/lib/frr/frr-reload.py"
-    # What the daemons print whatever the file says: fixed when they start, or the kernel's (lab notes; FRR 8.4, 10.0).
+    # What the daemons print whatever the file says: fixed when they start, or the kernel's (FRR 8.4).
     own = re.compile(r"frr (version|defaults) .*|(no )?ip(v6)? forwarding|service integrated-vtysh-config")
     # Lines that can be taken away by "no LINE" with no effect on anything else.
-    plain = re.compile(r"ip(v6)? (route|prefix-list) .*")
+    plain = re.compile(r"ip(v6)? route .*")
 
     def apply(self, files: Files) -> str:
         """Make FRR's running configuration the file's: new lines and plain ones directly, all else by frr-reload."""
-        text, live = self._content(files), self.live()
+        text, live = self.content(files), self.live()
         added, removed = self._delta(text, live)
         if not added and not removed:
             return ""
         if all(len(path) == 1 and self.plain.fullmatch(path[0]) for path in removed):
-            lines = [f"no {path[0]}" for path in removed] + _nested(added)
+            # The new first: a route that moves is never without a next hop.
+            lines = _nested(added) + [f"no {path[0]}" for path in removed]
             self._feed("".join(f"{line}\n" for line in lines), "vtysh", "-f")
             if not self.differences(files, self.live()):
                 return ""
         # What FRR says on its own is not to be taken away: "no ipv6 forwarding" would become its opposite.
-        kept = "".join(f"{path[0]}\n" for path in frr_lines(live) if self.own.fullmatch(path[0]))
+        kept = "".join(f"{path[0]}\n" for path in frr_lines(live) if self._is_own(path, text))
         # frr-reload writes FRR's own rendering to its configuration folder, unless that is where it reads from.
         ran = self._feed(kept + text, self.reload, "--reload", "--stdout", "--confdir", str(_SCRATCH))
         return ran.words() or f"frr-reload ended with {ran.code}" if ran.code else ""
+
+    def _is_own(self, path: tuple[str, ...], wanted: str) -> bool:
+        """Whether FRR says this line whatever the file says; the host's name, if the file has none."""
+        if path[0].startswith("hostname "):
+            return not re.search(r"^hostname ", wanted, re.MULTILINE)
+        return bool(self.own.fullmatch(path[0]))
 
     @staticmethod
     def _feed(text: str, *argv: str) -> Ran:
@@ -415,28 +429,17 @@ class Routing(Part):
 
     def differences(self, files: Files, live: str) -> list[str]:
         """Return the lines that only the file or only FRR has, each with its context."""
-        missing, extra = self._delta(self._content(files), live)
+        missing, extra = self._delta(self.content(files), live)
         return [f"FRR lacks: {' / '.join(path)}" for path in missing] + [
             f"FRR has: {' / '.join(path)}" for path in extra
         ]
 
-    def shown(self, files: Files, live: str, differences: list[str]) -> Files:
-        """Return FRR's running configuration in place of the file."""
-        del differences
-        file = files.get(self.path, File(self.path, "0640", "frr:frr", ""))
-        return {**files, self.path: file._replace(content=live)}
-
-    def _content(self, files: Files) -> str:
-        return files[self.path].content if self.path in files else ""
-
     def _delta(self, wanted: str, present: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
         """Return the lines to add and those to take away, as contexts, without those that FRR prints on its own."""
         new, old = (
-            [path for path in frr_lines(text) if not self.own.fullmatch(path[0]) and not _empty(path)]
+            [path for path in frr_lines(text) if not self._is_own(path, wanted) and not _empty(path)]
             for text in (wanted, present)
         )
-        if not any(path[0].startswith("hostname ") for path in new):  # then FRR says the host's
-            old = [path for path in old if not path[0].startswith("hostname ")]
         added, removed = set(new) - set(old), set(old) - set(new)
         return [path for path in new if path in added], [path for path in old if path in removed]
 
@@ -499,7 +502,8 @@ class Identity(Part):
 
     def apply(self, files: Files) -> str:
         """Set the host's name; sshd reads the keys at each login."""
-        socket.sethostname(files[self.name_file].content.strip())
+        if self.name_file in files:
+            socket.sethostname(files[self.name_file].content.strip())
         return ""
 
     def live(self) -> str:
@@ -647,14 +651,14 @@ PARTS: tuple[Part, ...] = (
     Identity("identity", (Identity.name_file, Identity.keys_file)),
     Filter(
         "filter",
-        (Filter.path,),
-        (Checker(Filter.path, "unshare --net nft -f {file}", r"\S+:(?P<line>\d+):[-\d]+: (?P<words>.*)"),),
+        (Filter.absent.path,),
+        (Checker(Filter.absent.path, "unshare --net nft -f {file}", r"\S+:(?P<line>\d+):[-\d]+: (?P<words>.*)"),),
     ),
     Interfaces("interfaces", (_INTERFACES.path,), (_INTERFACES,)),
     Routing(
         "routing",
-        (Routing.path,),
-        (Checker(Routing.path, "vtysh -C -f {file}", r"line (?P<line>\d+): (?P<words>.*)"),),
+        (Routing.absent.path,),
+        (Checker(Routing.absent.path, "vtysh -C -f {file}", r"line (?P<line>\d+): (?P<words>.*)"),),
     ),
     Part("banner", ("/etc/issue.net",)),
     Daemon(
@@ -968,25 +972,30 @@ def _forget() -> None:
     _sync_folder(_STATE)
 
 
+def _take(lock: TextIO, wait: float) -> None:
+    """Take the lock, and leave our process number in it for whoever waits. Raise Refused('busy') after ``wait`` s."""
+    end = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > end:
+                lock.seek(0)
+                holder = f"process {lock.read().strip()} has been at work on the configuration for {wait:.0f} s"
+                raise Refused("busy", [Problem(0, "lock", holder)]) from None
+            time.sleep(0.02)
+    with suppress(OSError):  # on a full disk a commit must still be undone
+        lock.truncate(0)
+        os.write(lock.fileno(), str(os.getpid()).encode())
+
+
 @contextmanager
 def _locked(wait: float = _LOCK_WAIT) -> Iterator[Record | None]:
     """Hold the program's lock and yield what is pending, having undone what a killed call or a deadline has left."""
     _STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (_STATE / "lock").open("a+") as lock:
-        end = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    lock.seek(0)
-                    holder = f"process {lock.read().strip()} has been at work on the configuration for {wait:.0f} s"
-                    raise Refused("busy", [Problem(0, "lock", holder)]) from None
-                time.sleep(0.02)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        _take(lock, wait)
         record = _load()
         if record and (record.state != "pending" or record.due()):
             reason = "it was not confirmed in time" if record.state == "pending" else "it was never finished"

@@ -55,6 +55,19 @@ def test_the_timer_fires_with_no_one_connected(initial: Rig) -> None:
     assert "it was not confirmed in time" in initial.file("/var/log/netdr-device.log").read_text()
 
 
+def test_the_timer_fires_on_a_full_disk(initial: Rig) -> None:
+    folder = "/var/lib/netdr/device"
+    initial.run("sw", "mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder)
+    try:
+        initial.device("commit", "--revert-in", "3", text=initial.text("new_good"))
+        initial.run("sw", "sh", "-c", f"dd if=/dev/zero of={folder}/ballast bs=4k", check=False)
+        _wait(lambda: _gone(initial))
+        assert initial.file(BANNER).read_text() == OLD
+        assert initial.device("running") == initial.text("initial")
+    finally:
+        initial.run("sw", "umount", folder)
+
+
 def test_what_is_pending_is_told_with_its_author_and_time(initial: Rig) -> None:
     text = initial.text("new_good")
     initial.device("commit", "--revert-in", "600", "--id", "c1", "--by", "li@desk", "--message", "ticket 7", text=text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nornir_tasks.drivers.linux_device import PARTS, File, Routing, frr_lines
+from nornir_tasks.drivers.linux_device import PARTS, File, frr_lines
 
 LIVE = """\
 !
@@ -52,11 +52,12 @@ bfd
   detect-multiplier 5
 """
 
+PATH = "/etc/frr/frr.conf"
 routing = next(part for part in PARTS if part.name == "routing")
 
 
 def _differences(text: str) -> list[str]:
-    return routing.differences({Routing.path: File(Routing.path, "0640", "frr:frr", text)}, LIVE)
+    return routing.differences({PATH: File(PATH, "0640", "frr:frr", text)}, LIVE)
 
 
 def test_each_line_is_known_with_its_contexts() -> None:
@@ -94,6 +95,10 @@ def test_a_line_in_another_context_is_a_difference() -> None:
 
 def test_a_name_in_the_file_counts() -> None:
     assert _differences(f"hostname b\n{FILE}") == ["FRR lacks: hostname b", "FRR has: hostname a"]
+
+
+def test_the_host_s_name_is_frr_s_own_if_the_file_has_none() -> None:
+    assert "FRR has: hostname a" not in _differences("bfd\n")
 
 
 def test_a_file_that_is_not_there_wants_nothing() -> None:
