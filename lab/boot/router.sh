@@ -2,9 +2,10 @@
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 status=0
 
+# What is said goes through a file: newer FRR daemons keep their standard error open, and a pipe would wait for them.
 try() {
-    said=$("$@" 2>&1) && return
-    printf '%s: %s\n' "$*" "$said" >&2
+    "$@" >/run/netdr-said 2>&1 && return
+    printf '%s: %s\n' "$*" "$(cat /run/netdr-said)" >&2
     status=1
 }
 
@@ -24,6 +25,9 @@ start_routing() {
     install -d -o frr -g frr -m 755 /run/frr
     # shellcheck disable=SC2086,SC2154  # a list of options; from the file above
     /usr/lib/frr/zebra -d $zebra_options >/dev/null || return
+    # From FRR 9 on, static routes are configured through it.
+    # shellcheck disable=SC2086  # a list of options
+    [ ! -x /usr/lib/frr/mgmtd ] || /usr/lib/frr/mgmtd -d ${mgmtd_options:--A 127.0.0.1} >/dev/null || return
     for daemon in staticd bgpd ospfd bfdd; do
         eval "wanted=\${$daemon:-no} options=\${${daemon}_options:-}"
         # shellcheck disable=SC2086,SC2154  # a list of options; set by eval
