@@ -61,10 +61,11 @@ def _scenes(stage: Stage, figures: Figures) -> None:
     build.lab(stage, figures)
     build.deploy(stage, figures)
     observe.matrix(stage, figures)
+    # Before the district is edited: the playbook reads it too.
+    protect.servers(stage)
     build.one_unit(stage, figures)
     build.failed_check(stage, figures)
     with stage.users():
-        protect.servers(stage)
         observe.alert(stage, figures)
         protect.backups(stage, figures)
         protect.tampering(stage, figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,9 @@ from netdr.cli.context import Context
 from netdr.kernel.errors import LabError
 
 NETDR = str(Path(sys.executable).with_name("netdr"))
+
+# A deploy that is stopped brings its devices back first.
+_ENDING_S = 30.0
 
 
 class Stage:
@@ -112,6 +116,7 @@ class Stage:
                 stdout=output,
                 stderr=output,
                 text=True,
+                start_new_session=True,
             )
 
     def join(self, limit: float) -> None:
@@ -152,13 +157,34 @@ class Stage:
     def run(self, argv: Sequence[str], limit: float, codes: Sequence[int]) -> subprocess.CompletedProcess[str]:
         """Run a command here. Raise LabError with its words if it ends with another code than ``codes``."""
         shown = " ".join(argv[1:])
+        # A session of its own: Ctrl-C is the demo's to pass on, once, and to wait for.
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False
-            )
+            out, err = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired as error:
+            _stop(process)
             raise LabError(f"netdr {shown} did not end within {limit:.0f} s") from error
-        if done.returncode not in codes:
-            words = f"{done.stderr}\n{done.stdout}".strip()[-2500:]
-            raise LabError(f"netdr {shown} ended with {done.returncode}", why=words)
-        return done
+        except BaseException:
+            _stop(process)
+            raise
+        if process.returncode not in codes:
+            words = f"{err}\n{out}".strip()[-2500:]
+            raise LabError(f"netdr {shown} ended with {process.returncode}", why=words)
+        return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Let a command end by itself, which includes bringing back what it has changed; then end it."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=_ENDING_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
