@@ -28,12 +28,10 @@ from lab import control
 from lab import state as labs
 from nornir_tasks import render
 from nornir_tasks.diff import unified
-from nornir_tasks.drivers.linux_device import dump, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 NETDR = str(Path(sys.executable).with_name("netdr"))
 DEVICE = "/usr/local/sbin/netdr-device"
-_AGENT = "/etc/snmp/snmpd.conf"
 # Their state is their files, so it has to be asked whether they run at all.
 _DAEMONS = """
 for daemon in chronyd rsyslogd lldpd snmpd sshd; do
@@ -97,11 +95,8 @@ class Box:
         return done.stdout
 
     def day0(self) -> State:
-        """Return the state that a lab is in that was just brought up, but for one line that changes nothing.
-
-        Without it the devices could not be told to go back there: they refuse an SNMP agent that answers nobody.
-        """
-        return State("day 0", self.on_devices(lambda device: _acceptable(str(self._ask(device, "running")["text"]))))
+        """Return the state that a lab is in that was just brought up."""
+        return State("day 0", self.on_devices(lambda device: str(self._ask(device, "running")["text"])))
 
     def asked_for(self, name: str, edit: Edit = lambda _: None) -> State:
         """Return the state that the district asks for after an edit of its ``district.yaml``."""
@@ -189,13 +184,6 @@ def opened(name: str) -> Iterator[Box]:
             left = control.down(name)
             if left:
                 sys.stderr.write(f"bench: something is left of the lab {name}: {left}\n")
-
-
-def _acceptable(text: str) -> str:
-    files = parse(text)
-    return dump(
-        file._replace(content=file.content + "rouser nobody\n") if file.path == _AGENT else file for file in files
-    )
 
 
 def _run(argv: list[str], limit: float, text: str = "") -> subprocess.CompletedProcess[str]:
