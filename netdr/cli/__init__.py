@@ -16,7 +16,7 @@ import click
 
 from netdr import __version__
 from netdr.cli.context import Context
-from netdr.kernel.errors import NetdrError, Problems
+from netdr.kernel.errors import NetdrError, Problems, UsageError, unknown
 from netdr.kernel.language import language
 
 # verb → (module of this folder, one line of help in English, in Chinese)
@@ -44,9 +44,9 @@ class Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import and return a verb; None lets click list what it knows."""
+        """Import and return a verb. Raise UsageError, listing the known ones, if there is none of that name."""
         if cmd_name not in VERBS:
-            return None
+            raise UsageError(unknown("command", cmd_name, VERBS), hint="netdr --help")
         module = importlib.import_module(f"netdr.cli.{VERBS[cmd_name][0]}")
         found: click.Command = getattr(module, cmd_name)
         return found
