@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -75,13 +75,7 @@ def failover_plan(services: Iterable[str]) -> Plan:
                 service=service,
             ),
         ]
-    started = tuple(step.id for step in steps if step.id.startswith("start:"))
-    steps.append(_step("switch", "announce the service addresses", "发布服务地址", *started, limit=300))
-    steps += [
-        _step(f"verify:{s}", f"use {s} at its address", f"按原地址访问 {s}", "switch", limit=60, service=s)
-        for s in _services(steps)
-    ]
-    return Plan.of("server-room-lost", steps)
+    return Plan.of("server-room-lost", [*steps, *_announced(steps)])
 
 
 def failback_plan(services: Iterable[str]) -> Plan:
@@ -116,14 +110,13 @@ def failback_plan(services: Iterable[str]) -> Plan:
                 service=service,
             ),
         ]
-    started = tuple(step.id for step in steps if step.id.startswith("start:"))
-    steps.append(_step("switch", "announce the service addresses", "发布服务地址", *started, limit=300))
-    steps += [
-        _step(f"verify:{s}", f"use {s} at its address", f"按原地址访问 {s}", "switch", limit=60, service=s)
-        for s in _services(steps)
-    ]
-    return Plan.of("failback", steps)
+    return Plan.of("failback", [*steps, *_announced(steps)])
 
 
-def _services(steps: Iterable[Step]) -> tuple[str, ...]:
-    return tuple(step.service for step in steps if step.id.startswith("start:"))
+def _announced(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield what follows when every service has been started: its address goes out, and it is used there."""
+    started = [step for step in steps if step.id.startswith("start:")]
+    ids = (step.id for step in started)
+    yield _step("switch", "announce the service addresses", "发布服务地址", *ids, limit=300)
+    for name in (step.service for step in started):
+        yield _step(f"verify:{name}", f"use {name} at its address", f"按原地址访问 {name}", "switch", service=name)

@@ -12,7 +12,7 @@ from typing import Protocol
 from inventory.model import Service
 from inventory.network import Network
 from inventory.placement import Placement
-from netdr.kernel.errors import RecoveryError, UsageError, unknown
+from netdr.kernel.errors import RecoveryError
 
 Facts = Mapping[str, object]
 
@@ -56,20 +56,3 @@ def site_of_kind(network: Network, kind: str) -> str:
     if len(found) != 1:
         raise RecoveryError(f"a recovery needs one site of kind '{kind}'; the district has {len(found)}")
     return found[0]
-
-
-def services_host(network: Network, site: str) -> str:
-    """Return the host that runs services at a site."""
-    found = network.hosts("services", site)
-    if not found:
-        raise RecoveryError("there is no host for services", where=site)
-    return found[0].id
-
-
-def chosen(network: Network, names: Sequence[str]) -> tuple[Service, ...]:
-    """Return the named services in tier order, all if none is named. Raise UsageError listing the known ones."""
-    known = {service.id: service for service in network.district.services}
-    for name in names:
-        if name not in known:
-            raise UsageError(unknown("service", name, known))
-    return tuple(sorted((known[name] for name in names or known), key=lambda service: service.tier))

@@ -16,7 +16,8 @@ from backup.recovery.failover import failover as failover_actions
 from backup.recovery.plan import Plan
 from backup.recovery.report import Report, figures, write
 from backup.recovery.run import Action, Done, Journal, Record, carry_out
-from backup.recovery.world import World, chosen
+from backup.recovery.world import World
+from backup.remote import chosen
 from inventory import placement
 from inventory.model import Service
 from inventory.placement import Placement

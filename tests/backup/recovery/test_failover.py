@@ -7,7 +7,7 @@ from backup.recovery.failover import failover, witnesses
 from backup.recovery.report import figures
 from backup.recovery.run import Done, Journal, Record, carry_out
 from backup.recovery.testing import FakeWorld
-from backup.recovery.world import chosen
+from backup.remote import chosen
 from inventory import load, placement
 from inventory.network import Network
 from netdr.kernel.errors import Problems, UsageError
