@@ -198,7 +198,7 @@ class Network:
 
 
 def user_host(network: Network, net: UserNet) -> str:
-    """Return the name of a user network's host in the lab."""
+    """Return a network's lab host: ``host-<unit>`` in a unit's first network, ``host-<unit>-v<vlan>`` in others."""
     first = network.units[net.unit].vlans[0].id == net.vlan.id
     return f"host-{net.unit}" if first else f"host-{net.unit}-v{net.vlan.id}"
 

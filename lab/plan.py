@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 
 from inventory import platforms
-from inventory.network import Network, Node, UserNet, Wire, link_name
+from inventory.network import Network, Node, UserNet, Wire, link_name, user_host
 from lab import install, services
 from lab.city import city_files
 from lab.files import File
@@ -51,16 +51,10 @@ class Supplies:
 def lab_plan(network: Network, supplies: Supplies, lab: str) -> LabPlan:
     """Return the lab called ``lab`` that plays ``network``, the devices from their day-0 files."""
     topology = Topology(lab, tuple(_nodes(network, supplies)), tuple(_links(network)), tuple(_spares(network)))
-    users = {user_id(network, net): str(net.first_host) for net in network.nets}
+    users = {user_host(network, net): str(net.first_host) for net in network.nets}
     names = install.names(network, users)
     bases, disks = _bases(network, supplies, names), dict(_disks(network, supplies))
     return LabPlan(topology, bases, disks, supplies.shares, supplies.hidden)
-
-
-def user_id(network: Network, net: UserNet) -> str:
-    """Return a network's user host: ``host-<unit>`` in a unit's first network, ``host-<unit>-v<vlan>`` in others."""
-    first = network.units[net.unit].vlans[0].id == net.vlan.id
-    return f"host-{net.unit}" if first else f"host-{net.unit}-v{net.vlan.id}"
 
 
 def _nodes(network: Network, supplies: Supplies) -> Iterator[LabNode]:
@@ -78,7 +72,7 @@ def _nodes(network: Network, supplies: Supplies) -> Iterator[LabNode]:
         else:
             yield LabNode(node.id, kind, node.site, str(node.loopback), system)
     for net in network.nets:
-        yield LabNode(user_id(network, net), "user", net.unit, str(net.first_host), system)
+        yield LabNode(user_host(network, net), "user", net.unit, str(net.first_host), system)
 
 
 def _links(network: Network) -> Iterator[LabLink]:
@@ -86,7 +80,7 @@ def _links(network: Network) -> Iterator[LabLink]:
         first, second = sorted(wire.ends, key=lambda end: _cut_rank(network.nodes[end.node]))
         yield LabLink(wire.name, (Plug(first.node, first.port), Plug(second.node, second.port)))
     for net in network.nets:
-        user = user_id(network, net)
+        user = user_host(network, net)
         yield LabLink(link_name(net.device, user), (Plug(net.device, net.port), Plug(user, _PORT)))
 
 
@@ -124,7 +118,7 @@ def _disks(network: Network, supplies: Supplies) -> Iterator[tuple[str, Mapping[
         else:
             yield node.id, {**identity, **(_host(network, node, supplies) if node.kind == "host" else {})}
     for net in network.nets:
-        user = user_id(network, net)
+        user = user_host(network, net)
         yield user, {**install.identity(user), BOOT: _script(_user_commands(net))}
 
 
