@@ -83,7 +83,7 @@ def test_sshd_accepts_every_device(disks: dict[str, Path], tmp_path: Path) -> No
     need("/usr/sbin/sshd", "ssh-keygen")
     key = tmp_path / "key"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
-    # sshd wants its empty folder below /run, which a machine has only once its sshd was started: it gets one of its own.
+    # sshd wants its empty folder below /run, which a machine has only once sshd was started there.
     alone = ("unshare", "--mount", "sh", "-euc", 'mount -t tmpfs none /run; mkdir /run/sshd; exec "$0" "$@"')
     for folder in disks.values():
         done = run(*alone, "/usr/sbin/sshd", "-t", "-f", str(folder / "sshd_config"), "-o", f"HostKey={key}")
