@@ -1,0 +1,139 @@
+"""What is lost if a device goes wrong, and the order that keeps it small: waves. Pure.
+
+A wave is armed at once and looked at before the next one. The far side comes before the near side, so that a change on
+the way never cuts off the hand that makes it; within that, of the devices with the same change the least critical one
+comes first and alone: what is wrong with the change shows there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from inventory.network import Network, access_id
+from inventory.policy.rules import applies
+from nornir_tasks.grouping import groups, parameters
+from nornir_tasks.paths import Paths
+
+# Devices of one class have the same platform, role and change: what works on one of them works on the others.
+Class = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What is lost while some devices do not work: the services, by unit.
+
+    ``weight`` adds up 3 for every unit that loses a service of tier 1, 2 for tier 2, 1 for tier 3.
+    """
+
+    units: Mapping[str, tuple[str, ...]]
+    weight: int
+
+
+class Blast:
+    """What is at stake in a network with the services where ``placement`` (service → site) says."""
+
+    def __init__(self, network: Network, placement: Mapping[str, str]) -> None:
+        self._network = network
+        tiers = {service.id: service.tier for service in network.district.services}
+        self._hosts = {
+            service: [host.id for host in network.hosts("services", site)]
+            for service, site in placement.items()
+            if service in tiers
+        }
+        self._worth = {service: 4 - tiers[service] for service in self._hosts}
+        self._used = {unit: [s for s in self._hosts if s in _permitted(network, unit)] for unit in network.units}
+        starts = {host for hosts in self._hosts.values() for host in hosts}
+        self._whole = {host: network.distances(host) for host in starts}
+
+    def stake(self, devices: Collection[str]) -> Stake:
+        """Return what is lost while these devices do not work, of what works when all do."""
+        gone = frozenset(devices)
+        left = {host: self._left(host, gone) for host in self._whole}
+        units: dict[str, tuple[str, ...]] = {}
+        for unit, services in self._used.items():
+            switch = access_id(unit)
+            lost = tuple(s for s in services if self._loses(s, switch, left))
+            if lost:
+                units[unit] = lost
+        return Stake(units, sum(self._worth[service] for services in units.values() for service in services))
+
+    def _loses(self, service: str, switch: str, left: Mapping[str, Collection[str]]) -> bool:
+        hosts = self._hosts[service]
+        served = any(switch in self._whole[host] for host in hosts)
+        return served and not any(switch in left[host] for host in hosts)
+
+    def _left(self, host: str, gone: frozenset[str]) -> Collection[str]:
+        """Return what a host reaches without some devices. One that is nobody's only way takes itself away only."""
+        whole = self._whole[host]
+        if len(gone) == 1 and not self._only_way(whole, *gone):
+            return whole.keys() - gone
+        return self._network.distances(host, without=gone).keys()
+
+    def _only_way(self, distances: Mapping[str, int], device: str) -> bool:
+        """Return whether a neighbour's every shortest way back leads through a device, counting links."""
+        here = distances.get(device, 0)
+        for wire in self._network.wires_of(device):
+            there = wire.far(device).node
+            nearer = {w.far(there).node for w in self._network.wires_of(there)}
+            if distances.get(there) == here + 1 and {n for n in nearer if distances.get(n) == here} == {device}:
+                return True
+        return False
+
+
+def _permitted(network: Network, unit: str) -> frozenset[str]:
+    """Return the services the policy lets a unit use."""
+    written = network.units[unit]
+    return frozenset(
+        service
+        for rule in network.district.rules
+        for vlan in written.vlans
+        if applies(rule.source, vlan.zone, written.user_class)
+        for service in rule.to.services
+    )
+
+
+def classes(network: Network, diffs: Mapping[str, str]) -> Mapping[str, Class]:
+    """Return the class of each device that a diff changes."""
+    values = {device: parameters(network, device) for device in diffs}
+    templates = {device: group.skeleton for group in groups(diffs, values) for device in group.devices}
+    nodes = {device: network.node(device) for device in diffs}
+    return {device: (node.platform, node.role, templates.get(device, "")) for device, node in nodes.items()}
+
+
+def waves(
+    network: Network, paths: Paths, placement: Mapping[str, str], changes: Mapping[str, Class]
+) -> tuple[tuple[str, ...], ...]:
+    """Given the class of each device that changes, return the waves in which they are armed.
+
+    A device comes after all that are behind it on their management paths, and its role after the roles that have less
+    behind them. The first wave of a role holds the least critical device of each of its classes, the next the others.
+    """
+    critical = partial(_critical, paths, Blast(network, placement))
+    tier: dict[str, int] = {}
+    for node in network.devices:
+        tier[node.role] = max(tier.get(node.role, 0), paths.heights.get(node.id, 0))
+    found: list[tuple[str, ...]] = []
+    begun: set[Class] = set()
+    left = dict.fromkeys(changes)
+    while left:
+        ready = [device for device in left if not paths.behind(device) & left.keys()]
+        lowest = min(tier[network.node(device).role] for device in ready)
+        wave = [device for device in ready if tier[network.node(device).role] == lowest]
+        new = [device for device in wave if changes[device] not in begun]
+        if new:
+            first: dict[Class, str] = {}
+            for device in sorted(new, key=critical):
+                first.setdefault(changes[device], device)
+            wave = [device for device in wave if device in first.values()]
+        begun |= {changes[device] for device in wave}
+        found.append(tuple(wave))
+        for device in wave:
+            del left[device]
+    return tuple(found)
+
+
+def _critical(paths: Paths, blast: Blast, device: str) -> tuple[int, int, str]:
+    """Return a key that puts the less critical device first: by what is lost, then by how many are behind it."""
+    return blast.stake([device]).weight, len(paths.behind(device)), device
