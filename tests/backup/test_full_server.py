@@ -29,8 +29,12 @@ def full(saved: Pair) -> Iterator[tuple[Machine, Listener]]:
     top.chmod(0o711)
     disk = top / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=True, timeout=30)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", disk], check=True, timeout=30)
     shutil.copytree(saved.standby.layout.repositories / "portal", disk / "portal")
+    # How much is in the repository depends on which tests came before.
+    space = os.statvfs(disk)
+    size = (space.f_blocks - space.f_bfree) * space.f_frsize + 2_000_000
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True, timeout=30)
     for path in (disk, *disk.rglob("*")):
         shutil.chown(path, server.ACCOUNT, server.ACCOUNT)
     place = Listener(saved.home.book.server, 8001, saved.standby.layout.server, disk)
@@ -59,7 +63,7 @@ def test_a_full_server_is_named_and_made_good(saved: Pair, full: tuple[Machine, 
         report = saved.do(home, "run", "portal")
         assert "the backup server could not store a file" in report.problems[0].report()
         assert "netdr backup init" in report.problems[0].hint
-        subprocess.run(["mount", "-o", "remount,size=64m", place.repositories], check=True, timeout=30)
+        subprocess.run(["mount", "-o", "remount,size=512m", place.repositories], check=True, timeout=30)
         empty = {path for path in place.repositories.rglob("*") if path.is_file() and not path.stat().st_size}
         assert empty, "what rclone leaves, and refuses to overwrite"
         assert server.sweep(place) == (), "it may be on its way"
