@@ -1,14 +1,14 @@
 """The platforms a device can have, and the features a role asks of them.
 
-A platform is a folder of ``templates/`` with a ``platform.yaml``; nothing lists them. ``templates/roles.yaml`` says
-which features a role has, in no vendor's words.
+A platform is a folder of ``templates/`` with a ``platform.yaml``; nothing lists them. One that is ``like`` another only
+has a driver of its own. ``templates/roles.yaml`` says which features a role has, in no vendor's words.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -49,15 +49,24 @@ class _Written(Entry):
     volatile: tuple[str, ...] = ()
 
 
+class _Variant(Entry):
+    """A ``platform.yaml`` of a platform that says the same as another and is reached in another way."""
+
+    title: str
+    like: str
+    driver: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+
+
 @dataclass(frozen=True, eq=False)
 class PlatformSpec:
     """What is particular about a platform, all of it data.
 
     ``driver`` is ``module:class``; ``capabilities`` says of each feature True or why not; each of ``secret_patterns``
-    has the secret as group 1; lines that match ``volatile`` mean no difference.
+    has the secret as group 1; lines that match ``volatile`` mean no difference; ``folder`` has its templates.
     """
 
     name: str
+    folder: Path
     title: str
     driver: str
     ports: str
@@ -65,11 +74,6 @@ class PlatformSpec:
     capabilities: Mapping[str, bool | str]
     secret_patterns: tuple[re.Pattern[str], ...]
     volatile: tuple[re.Pattern[str], ...]
-
-    @property
-    def folder(self) -> Path:
-        """Where its templates are."""
-        return FOLDER / self.name
 
     @property
     def where(self) -> str:
@@ -115,9 +119,15 @@ def platform(name: str) -> PlatformSpec:
     """Return a platform. Raise InventoryError if there is none of this name, Problems if its file is wrong."""
     if name not in known():
         raise InventoryError(unknown("platform", name, known()))
-    written = _read(FOLDER / name / "platform.yaml", _Written)
+    path = FOLDER / name / "platform.yaml"
+    value = source.read(path).value
+    if isinstance(value, dict) and "like" in value:
+        variant = _read(path, _Variant)
+        return replace(platform(variant.like), name=name, title=variant.title, driver=variant.driver)
+    written = _read(path, _Written)
     return PlatformSpec(
         name=name,
+        folder=path.parent,
         title=written.title,
         driver=written.driver,
         ports=written.ports,

@@ -35,4 +35,5 @@ def _masked(found: re.Match[str], key: bytes) -> str:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
-    return tuple(pattern for name in platforms.known() for pattern in platforms.platform(name).secret_patterns)
+    found = (pattern for name in platforms.known() for pattern in platforms.platform(name).secret_patterns)
+    return tuple(dict.fromkeys(found))
