@@ -106,6 +106,23 @@ def fingerprint_key(state: Path) -> bytes:
     return _read_private(path)
 
 
+def seal(state: Path, data: bytes) -> bytes:
+    """Return data encrypted with the vault's password, so that whoever may open the vault may open it."""
+    return bytes(_vault(_password(state)).encrypt(data))
+
+
+def unseal(state: Path, data: bytes) -> bytes:
+    """Return what ``seal`` was given. Raise InventoryError if the password is another or the data is damaged."""
+    from ansible.errors import AnsibleError  # noqa: PLC0415 - see _open
+
+    try:
+        return bytes(_vault(_password(state)).decrypt(data))
+    except AnsibleError:
+        why = "it was encrypted with another password, or it is damaged"
+        hint = "every controller of a district has the same vault password"
+        raise InventoryError("the sealed data does not open", where=str(state / PASSWORD), why=why, hint=hint) from None
+
+
 def _walk(entry: BaseModel) -> Iterator[tuple[str, SecretUse]]:
     for name, field in type(entry).model_fields.items():
         value = getattr(entry, name)

@@ -1,61 +1,75 @@
 """One change of the whole network: on all devices, or on none.
 
-1. *prepare* all: the device is as the plan saw it, takes the candidate, and its own diff is the planned one. Whatever
+1. *lock*: the change gets a number higher than any that its devices have seen, and claims them with it: from then on
+   whoever has a lower one can do nothing there.
+2. *prepare* all: the device is as the plan saw it, takes the candidate, and its own diff is the planned one. Whatever
    is wrong here, nothing has changed anywhere.
-2. *arm*, wave by wave from far to near: commit with the device's own timer; a gate after each wave.
-3. *verify* the network as a whole.
-4. *confirm*, from near to far, and ask every device once more: what is reported as done was read back.
+3. *arm*, wave by wave from far to near: commit with the device's own timer; a gate after each wave.
+4. *verify* the network as a whole.
+5. *confirm*, from near to far, and *seal*: ask every device once more; what is reported as done was read back.
 
 From the first commit on, any failure, and any wish of the operator to stop, ends in an active abort: every device is
-brought back now, in reverse order. The devices' timers are for the case that this hand is cut off.
+brought back now, in reverse order. The devices' timers are for the case that this hand is cut off. A change whose
+controller died is continued by the same steps: what is armed or done already is not done again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
-from netdr.kernel.errors import (
-    BusyError,
-    DriftError,
-    NetdrError,
-    Problems,
-    RefusedError,
-    UnreachableError,
-    VerifyError,
-)
-from netdr.kernel.outcome import Outcome
-from nornir_tasks import verify
+from netdr.kernel.errors import FencedError, NetdrError, Problems, UnreachableError, VerifyError
+from nornir_tasks import actions, texts, verify
+from nornir_tasks.actions import Part, Ready
 from nornir_tasks.clock import wait_until
-from nornir_tasks.diff import digest, drift, effect, unified
+from nornir_tasks.each import Action, Each
 from nornir_tasks.report import End, Report, Result
-from nornir_tasks.restore import Abort, runs
-from nornir_tasks.session import DeviceSession
-from nornir_tasks.steps import Action, Steps, Work, demand
+from nornir_tasks.restore import Abort
+from nornir_tasks.session import Claim, Neighbours
+from nornir_tasks.steps import Steps, T, Work, demand
+from nornir_tasks.texts import Texts
+from nornir_tasks.verify import Before
 
 # How long after its timer a device may take to be back, and how long before it the change must be confirmed: seconds.
 GRACE = 30
 RESERVE = 10
-# What may still come right by waiting; everything else is final.
-_PASSING = (UnreachableError, VerifyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a change that is continued has done so far: the names its commits have on the devices, and the way back.
+
+    ``take_over``: the devices that may be claimed although a change holds them that never ended.
+    """
+
+    ours: frozenset[str] = frozenset()
+    before: Mapping[str, Before] | None = None
+    take_over: frozenset[str] = frozenset()
 
 
 class Transaction:
     """One change while it is made. Made once, run once."""
 
-    def __init__(self, work: Work, number: int) -> None:
-        self._work, self._number = work, number
+    def __init__(self, work: Work, claim: Claim, past: Past | None = None) -> None:
+        self._work, self._claim, self._past = work, claim, past or Past()
         self._plan, self._clock = work.plan, work.options.clock
-        self._steps = Steps(work, number)
-        self._before: dict[str, verify.Before] = {}
+        self._steps = Steps(work, claim)
+        self._before: dict[str, Before] = dict(self._past.before or {})
+        self._ready: Mapping[str, Ready] = {}
         self._loaded: set[str] = set()
         self._waves: list[tuple[str, ...]] = []
-        self._armed_at = 0.0
+        self._deadline = self._clock.now() + self._plan.timers.revert
 
     def run(self) -> Report:
         """Carry the plan out and return how it ended; a failure is in the report, with every device's end."""
         try:
+            self._lock()
             self._prepare()
+        except FencedError as failure:
+            return self._overtaken(failure)
         except NetdrError as failure:
+            if self._past.before is not None:
+                return self._given_up(failure)
             self._discard()
             return self._report("refused", {}, failure)
         try:
@@ -63,75 +77,100 @@ class Transaction:
             self._verify()
             self._confirm()
         except BaseException as failure:  # also Ctrl-C where nobody set a handler: never leave before all are back
-            ends = self._abort(failure)
+            report = self._given_up(failure)
             if not isinstance(failure, NetdrError):
                 raise
-            everywhere = all(end.state == "restored" for end in ends.values())
-            return self._report("restored" if everywhere else "mixed", ends, failure)
+            return report
+        self._release()
         return self._report("done", {device: End("changed") for device in self._plan.changed})
 
-    # ---- prepare ---------------------------------------------------------------------------------------------
+    def take_back(self) -> Report:
+        """Bring every device of a change that is continued back to what it ran before, and return how that ended."""
+        try:
+            self._lock()
+        except FencedError as failure:
+            return self._overtaken(failure)
+        return self._given_up(None)
+
+    # ---- lock, prepare ---------------------------------------------------------------------------------------------
+
+    def _lock(self) -> None:
+        """Claim all devices. Of a change that is continued, one that does not answer is claimed when it does."""
+        with self._steps.stage("lock", len(self._plan.devices)):
+            self._steps.heed()
+            outcomes = self._steps.claim(self._plan.devices, self._past.take_over).outcomes
+            failures = [failure for failure in outcomes.failures if not self._past.ours or not _passing(failure)]
+            if failures:
+                raise next((failure for failure in failures if isinstance(failure, FencedError)), Problems(failures))
 
     def _prepare(self) -> None:
+        changed = [device for device, change in self._plan.devices.items() if change.changes]
         with self._steps.stage("prepare", len(self._plan.devices)):
             self._steps.heed()
-            results = self._steps.act("prepare", self._plan.devices, self._prepare_one)
-            demand(results.outcomes)
-        self._before = {device: before for device, before in results.values.items() if before}
+            self._loaded = set(changed)
+            least = float(self._plan.timers.settle + RESERVE) if self._past.ours else 0.0
+            parts = {d: (Part(self._plan.devices[d], self._after(d), self._past.ours, least),) for d in changed}
+            self._ready = self._prepared(Each(actions.prepare, (self._work.redact,), parts), changed)
+            self._before |= {device: ready.before for device, ready in self._ready.items() if ready.before}
+            # Before the first device changes, the way back is where a crash, or the loss of this site, leaves it.
+            self._steps.keep(texts.pack(self._work.state, Texts(self._work.texts.after, self._before)))
 
-    def _prepare_one(self, device: str, session: DeviceSession) -> verify.Before | None:
-        """Connect to a device of the plan and, if it is to change, get it ready; return how it is now."""
-        change = self._plan.devices[device]
-        if not change.changes:
-            return None
-        if session.pending():
-            raise BusyError(
-                "an earlier change still waits for its confirmation",
-                where=device,
-                hint=f"its own timer undoes it within {self._plan.timers.revert} s; then make the plan again",
-            )
-        running, intended = session.running(), self._work.intended[device]
-        if digest(running) != change.running:
-            raise self._drifted(device, running)
-        self._loaded.add(device)
-        own = session.load(intended)
-        if not own.strip() or effect(own) != effect(unified(running, intended)):
-            why = drift(self._work.redact(own), change.diff) if own.strip() else "it sees no difference"
-            raise RefusedError("the device's own diff is not the planned one", where=device, why=why)
-        return verify.Before(running, session.neighbours())
+    def _prepared(self, action: Action[Ready], devices: Collection[str]) -> Mapping[str, Ready]:
+        """Prepare devices and return how they are; those of a change that is continued have a while to come back."""
+        results = self._steps.act("prepare", devices, action)
+        ready = dict(results.values)
 
-    def _drifted(self, device: str, running: str) -> DriftError:
-        now = unified(self._work.redact(running), self._work.redact(self._work.intended[device]))
-        return DriftError(
-            "somebody changed it since the plan was made",
-            where=device,
-            why="\n" + drift(self._plan.devices[device].diff, now),
-            hint="look at the change, then make the plan again",
-        )
+        def complete() -> bool:
+            nonlocal results
+            away = [outcome.device for outcome in results.outcomes if _passing(outcome.failure)]
+            if len(away) < len(results.outcomes.failures) or not away:
+                return True
+            self._steps.heed()
+            results = self._steps.act("prepare", away, action)
+            ready.update(results.values)
+            return False
+
+        if self._past.ours:
+            wait_until(self._clock, self._clock.now() + GRACE, complete, pause=1.0)
+        demand(results.outcomes)
+        return ready
+
+    def _after(self, device: str) -> str:
+        return self._work.texts.after[device]
+
+    def _at(self, *where: str) -> frozenset[str]:
+        return frozenset(device for device, ready in self._ready.items() if ready.where in where)
 
     def _discard(self) -> None:
         self._steps.must_be_written = False
-        self._steps.act("discard", self._loaded, lambda _, session: session.abandon())
+        self._steps.act("discard", self._loaded, Each(actions.discard))
+        self._release()
+
+    def _release(self) -> None:
+        """End the claims. A device that does not answer keeps one that the next change knows to be over."""
+        self._steps.look("release", self._plan.devices, Each(actions.release, (self._claim.token,)))
 
     # ---- arm -------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        revert, message = self._plan.timers.revert, f"plan {self._plan.id} {self._work.options.ticket}".rstrip()
-        self._armed_at = self._clock.now()
+        message = f"plan {self._plan.id} {self._work.options.ticket}".rstrip()
+        left = [ready.left for ready in self._ready.values() if ready.left is not None]
+        self._deadline = self._clock.now() + min([float(self._plan.timers.revert), *left])
+        self._waves = list(self._plan.waves) if self._past.ours else []
         for wave in self._plan.waves:
+            wanted = tuple(device for device in wave if device in self._at("old"))
             self._steps.heed()
             self._in_time()
-            self._waves.append(wave)
-            with self._steps.stage("arm", len(wave)):
-                demand(self._steps.act("arm", wave, lambda _, session: session.commit(revert, message)).outcomes)
+            self._waves += [] if self._past.ours else [wave]
+            with self._steps.stage("arm", len(wanted)):
+                commit = Each(actions.arm, (self._plan.timers.revert, message))
+                demand(self._steps.act("arm", wanted, commit).outcomes)
             with self._steps.stage("gate", len(wave)):
-                self._settle(wave, self._plan.timers.gate, self._still_armed)
+                self._settle(wave, self._plan.timers.gate, Each(actions.still_armed, (self._armed,)))
 
-    def _still_armed(self, device: str, session: DeviceSession) -> None:
-        """Raise unless a device answers and, if it changed, still waits for its confirmation."""
-        pending = session.pending()
-        if device in self._before and not pending:
-            raise RefusedError("it has undone the change by itself", where=device)
+    @property
+    def _armed(self) -> frozenset[str]:
+        return self._at("old", "armed")
 
     def _in_time(self) -> None:
         if self._time_left() < 0:
@@ -139,84 +178,102 @@ class Transaction:
             raise VerifyError("the change takes too long", why=f"the devices' timers end after {limit} s")
 
     def _time_left(self) -> float:
-        return self._armed_at + self._plan.timers.revert - RESERVE - self._clock.now()
+        return self._deadline - RESERVE - self._clock.now()
 
     # ---- verify ----------------------------------------------------------------------------------------------
 
     def _verify(self) -> None:
         with self._steps.stage("verify", len(self._plan.devices)):
-            self._settle(tuple(self._plan.devices), self._plan.timers.settle, self._verify_one)
+            own = {device: (self._after(device),) for device in self._before}
+            look = Each(actions.looked_at, (self._armed, self._work.redact), own)
+            self._settle(tuple(self._plan.devices), self._plan.timers.settle, look, self._missing)
             for line in self._plan.checks:
                 self._steps.heed()
                 verify.command(line, max(1.0, self._time_left()), self._work.options.stop)
 
-    def _verify_one(self, device: str, session: DeviceSession) -> None:
-        """Raise unless a device answers and, if it changed, is armed, as intended, and has all its neighbours."""
-        self._still_armed(device, session)
+    def _missing(self, device: str, seen: Neighbours) -> NetdrError | None:
+        """Return what a changed device lacks of the neighbours it must have."""
         if device not in self._before:
-            return
-        running, intended = session.running(), self._work.intended[device]
-        if running != intended:
-            why = verify.not_as_intended(self._work.redact(running), self._work.redact(intended))
-            raise RefusedError("it does not run what was committed", where=device, why="\n" + why)
+            return None
         expected = verify.required(self._work.network, device, self._before[device], self._plan.devices)
-        absent = verify.missing(self._work.network, device, expected, session.neighbours())
-        if absent:
-            raise VerifyError("; ".join(absent), where=device)
+        absent = verify.missing(self._work.network, device, expected, seen)
+        return VerifyError("; ".join(absent), where=device) if absent else None
 
-    def _settle(self, devices: tuple[str, ...], limit: float, look: Action[None]) -> None:
+    def _settle(
+        self,
+        devices: tuple[str, ...],
+        limit: float,
+        action: Action[T],
+        judge: Callable[[str, T], NetdrError | None] = lambda _, __: None,
+    ) -> None:
         """Look at devices until all are well. Raise Problems at once for what is final, else after ``limit`` s."""
-        failed: tuple[Outcome, ...] = ()
-        waiting = devices
+        failed: dict[str, NetdrError] = {}
+        waiting: Collection[str] = devices
 
         def well() -> bool:
             nonlocal failed, waiting
             self._steps.heed()
-            outcomes = self._steps.look("verify", waiting, look).outcomes
-            failed = tuple(outcome for outcome in outcomes if not outcome.ok)
-            waiting = tuple(outcome.device for outcome in failed)
-            if any(not isinstance(outcome.failure, _PASSING) for outcome in failed):
-                demand(outcomes)
+            results = self._steps.look("verify", waiting, action)
+            failed = {outcome.device: outcome.failure for outcome in results.outcomes if outcome.failure}
+            found = {device: judge(device, value) for device, value in results.values.items()}
+            failed |= {device: failure for device, failure in found.items() if failure}
+            waiting = tuple(failed)
+            if any(not isinstance(failure, (UnreachableError, VerifyError)) for failure in failed.values()):
+                raise Problems(failed.values())
             return not waiting
 
         deadline = self._clock.now() + min(limit, max(0.0, self._time_left()))
         if not wait_until(self._clock, deadline, well):
-            raise Problems(outcome.failure for outcome in failed if outcome.failure)
+            raise Problems(failed.values())
 
     # ---- confirm, abort --------------------------------------------------------------------------------------
 
     def _confirm(self) -> None:
-        with self._steps.stage("confirm", len(self._plan.changed)):
+        with self._steps.stage("confirm", len(self._armed)):
             for wave in reversed(self._plan.waves):
                 self._steps.heed()
                 self._in_time()
-                demand(self._steps.act("confirm", wave, lambda _, session: session.confirm()).outcomes)
+                wanted = tuple(device for device in wave if device in self._armed)
+                demand(self._steps.act("confirm", wanted, Each(actions.confirm)).outcomes)
         with self._steps.stage("seal", len(self._plan.changed)):
-            demand(self._steps.look("seal", self._plan.changed, self._seal_one).outcomes)
+            own = {device: (self._after(device), self._work.redact) for device in self._plan.changed}
+            demand(self._steps.look("seal", self._plan.changed, Each(actions.sealed, own=own)).outcomes)
 
-    def _seal_one(self, device: str, session: DeviceSession) -> None:
-        if not runs(session, self._work.intended[device]):
-            raise RefusedError("it does not keep what was confirmed", where=device)
-
-    def _abort(self, failure: BaseException) -> Mapping[str, End]:
+    def _given_up(self, failure: BaseException | None) -> Report:
+        """Bring all devices back that may have changed, and return how each ended."""
+        waves = list(self._plan.waves) if self._past.before is not None else self._waves
+        touched = {device for wave in waves for device in wave}
         self._steps.must_be_written = False
-        touched = {device for wave in self._waves for device in wave}
         with self._steps.stage("abort", len(touched)):
             self._loaded -= touched
             before = {device: self._before[device].running for device in touched}
-            deadline = max(self._armed_at + self._plan.timers.revert, self._clock.now()) + GRACE
-            ends = Abort(self._steps, before, self._clock).run(self._waves, _silent(failure), deadline)
+            deadline = max(self._deadline, self._clock.now()) + GRACE
+            try:
+                ends = Abort(self._steps, before, self._clock).run(waves, _silent(failure), deadline)
+            except FencedError as fenced:
+                return self._overtaken(fenced)
             self._discard()
-        return ends
+        everywhere = all(end.state == "restored" for end in ends.values())
+        known = failure if isinstance(failure, NetdrError) else None
+        return self._report("restored" if everywhere else "mixed", ends, known)
+
+    def _overtaken(self, failure: FencedError) -> Report:
+        """Return the report of a change that another controller has taken over: what it did there is in its own."""
+        ends = {device: End("unknown", "another change has taken it over") for device in self._plan.changed}
+        return self._report("overtaken", ends, failure)
 
     def _report(self, result: Result, ends: Mapping[str, End], failure: NetdrError | None = None) -> Report:
         planned = self._plan.devices.items()
         rest = {device: End("untouched" if change.changes else "unchanged") for device, change in planned}
         failures = failure.problems if isinstance(failure, Problems) else (failure,) if failure else ()
-        return Report(self._plan.id, self._number, result, {**rest, **ends}, self._steps.seconds, failures)
+        return Report(self._plan.id, self._claim.token, result, {**rest, **ends}, self._steps.seconds, failures)
 
 
-def _silent(failure: BaseException) -> set[str]:
+def _passing(failure: NetdrError | None) -> bool:
+    return isinstance(failure, UnreachableError)
+
+
+def _silent(failure: BaseException | None) -> set[str]:
     """Return the devices that a failure says do not answer."""
     problems = failure.problems if isinstance(failure, Problems) else ()
     return {problem.where for problem in problems if isinstance(problem, UnreachableError)}

@@ -1,4 +1,4 @@
-"""The network engine as its doors use it: what is different, what to do about it, doing it.
+"""The network engine as its doors use it: what is different, what to do about it, doing it, ending what was begun.
 
     with engine.opened(network, placement, secrets, state) as devices:
         report = devices.deploy(devices.plan_change(["dr-1"]))
@@ -10,40 +10,67 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Literal
 
 from inventory.network import Network
 from inventory.placement import Placement
 from inventory.secrets import fingerprint_key
-from netdr.kernel.errors import NetdrError, Problems, UnreachableError, UsageError
+from netdr.kernel.errors import BusyError, NetdrError, Problems, UnreachableError, UsageError
 from netdr.kernel.secret import Secret
-from nornir_tasks import lock, plan, render
+from nornir_tasks import actions, lock, plan, render, replica, texts, unfinished
 from nornir_tasks.connect import open_device
-from nornir_tasks.deploy import Transaction
+from nornir_tasks.deploy import Past, Transaction
 from nornir_tasks.diff import unified
-from nornir_tasks.fleet import Fleet
-from nornir_tasks.journal import Journal
+from nornir_tasks.each import Each
+from nornir_tasks.fleet import Fleet, Results
+from nornir_tasks.journal import Journal, Opening
 from nornir_tasks.plan import Observed, Plan, Setting
 from nornir_tasks.redact import redact
+from nornir_tasks.replica import Peer, Replicas
 from nornir_tasks.report import End, Report
-from nornir_tasks.session import DeviceSession
+from nornir_tasks.session import Claim, Fence
+from nornir_tasks.standing import Standing, stand
 from nornir_tasks.steps import Options, Progress, Silent, Work
+from nornir_tasks.texts import Texts
+from nornir_tasks.unfinished import Open, Records
 
 _LOG = logging.getLogger(__name__)
 
 # How every device undoes a commit that is not confirmed. Platforms that cannot will need other ways, by capability.
 MECHANISM = "commit-confirm"
 
+Way = Literal["resume", "abort"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A change that never ended, and where each of its devices stands now."""
+
+    open: Open
+    plan: Plan
+    devices: Mapping[str, Standing]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the ``--json`` form."""
+        first = self.open.first
+        told = {"owner": first.owner, "opened": first.opened, "ticket": first.ticket, "step": self.open.step}
+        stands = {device: {"where": s.where, "left_s": s.left, "note": s.note} for device, s in self.devices.items()}
+        return {"open": True, "transaction": self.open.newest, "plan": self.plan.id, **told, "devices": stands}
+
 
 @dataclass(frozen=True)
 class Engine:
-    """A district's devices, what they should say, and where netdr keeps its state. ``intended`` holds secrets."""
+    """A district's devices, what they should say, and where netdr keeps its state. ``intended`` holds secrets.
+
+    ``peers`` are the other controllers, to which the journal goes as it is written.
+    """
 
     network: Network
     placement: Placement
@@ -51,13 +78,14 @@ class Engine:
     fleet: Fleet
     state: Path
     redact: Callable[[str], str]
+    peers: Sequence[Peer] = ()
 
     def observe(self, devices: Collection[str] = (), progress: Progress | None = None) -> Mapping[str, Observed]:
         """Return devices, or all, as they are and as they should be. Raise Problems if one of them cannot be asked."""
         wanted = tuple(devices) or tuple(node.id for node in self.network.devices)
         progress = progress or Silent()
         progress.stage("read", len(wanted))
-        results = self.fleet.run(wanted, "read", _running, progress.device)
+        results = self.fleet.run(wanted, "read", Each(actions.running), progress.device)
         if not results.outcomes.ok:
             raise Problems(_leave_out(failure) for failure in results.outcomes.failures)
         return {device: self._observed(device, results.values[device]) for device in wanted}
@@ -77,28 +105,129 @@ class Engine:
         setting = Setting(controller(self.network), self.placement.active, checks)
         return plan.make(self.network, setting, self.observe(devices, progress), datetime.now(UTC))
 
+    # ---- a change --------------------------------------------------------------------------------------------
+
     def deploy(self, change: Plan, options: Options | None = None) -> Report:
         """Carry a plan out on all its devices or on none, and return how it ended.
 
         Raise Problems if the plan is not for what the devices should say today, BusyError if another change is under
-        way. Any other failure is in the report, with the state every device was left in.
+        way or was never ended. Any other failure is in the report, with the state every device was left in.
         """
         options = options or Options()
-        if change.district != (here := self.network.district.settings.id):
-            raise UsageError(f"the plan {change.id} is for {change.district}, not for {here}")
+        self._here(change)
         plan.pinned(change, self.intended)
         if not change.changed:
             return Report(change.id, 0, "nothing", dict.fromkeys(change.devices, End("unchanged")), {})
-        with lock.held(self.state, f"plan {change.id}") as dead, closing(Journal(self.state / "journal")) as journal:
+        with self._changing(f"plan {change.id}") as (records, replicas):
+            self._bury(records, change, options)
+            fences = self._fences(change, options)
+            if not fences.outcomes.ok:
+                return _refused(change, fences.outcomes.failures)
+            if held := unfinished.obstacles(fences.values, records, take_over=options.take_over):
+                return _refused(change, held)
+            claim = _claim(records, fences.values)
+            opening = Opening(claim.token, change, lock.owner(), options.ticket)
+            past = Past(take_over=frozenset(device for device, fence in fences.values.items() if fence.held))
+            return self._carried_out(opening, Texts(self.intended), past, options, records, replicas)
+
+    def resume(self, options: Options | None = None) -> Report:
+        """Finish the change that was begun and never ended: on all its devices, or, where that fails, on none.
+
+        Raise UsageError if there is none, FencedError if another controller has taken it over.
+        """
+        return self._continued("resume", options or Options())
+
+    def abort(self, options: Options | None = None) -> Report:
+        """Take the change back that was begun and never ended, on all its devices. Raise as ``resume``."""
+        return self._continued("abort", options or Options())
+
+    def status(self) -> Status | None:
+        """Return the change that was begun and never ended, with where each device stands; None if there is none."""
+        with closing(Journal(replica.own(self.state))) as journal, unfinished.records(self.state, journal) as records:
+            found = records.open()
+        if not found:
+            return None
+        change = _planned(found[-1])
+        results = self.fleet.run(change.changed, "status", self._standing(change, found[-1]))
+        away = {o.device: Standing("silent", note=str(o.failure)) for o in results.outcomes if o.failure}
+        return Status(found[-1], change, {**results.values, **away})
+
+    def _continued(self, way: Way, options: Options) -> Report:
+        with self._changing(f"{way} of a change") as (records, replicas):
+            if not (found := records.open()):
+                raise UsageError("no change was begun and never ended", hint="netdr deploy --status")
+            begun = found[-1]
+            change = _planned(begun)
+            self._here(change)
+            fences = self._fences(change, options).values
+            claim = _claim(records, fences)
+            opening = Opening(claim.token, change, lock.owner(), begun.first.ticket, way, begun.newest)
+            if taken := unfinished.overtaken(fences, begun.numbers):
+                records.journals[0].close_transaction(begun.newest, "overtaken")
+                raise Problems(taken)
+            return self._finished(begun, opening, options, records, replicas)
+
+    def _finished(
+        self, begun: Open, opening: Opening, options: Options, records: Records, replicas: Replicas
+    ) -> Report:
+        ours = frozenset(f"netdr-{number}" for number in begun.numbers)
+        everyone = frozenset(opening.plan.devices)
+        if begun.texts:
+            kept = texts.unpack(self.state, begun.texts)
+            past = Past(ours, kept.before, everyone)
+        else:
+            # It died before the first device changed: there is nothing to take back, and all to do.
+            if opening.verb == "resume":
+                plan.pinned(opening.plan, self.intended)
+            kept, past = Texts(self.intended), Past(take_over=everyone)
+        return self._carried_out(opening, kept, past, options, records, replicas)
+
+    def _carried_out(  # noqa: PLR0913, PLR0917 - what a transaction is made of
+        self, opening: Opening, kept: Texts, past: Past, options: Options, records: Records, replicas: Replicas
+    ) -> Report:
+        journal = records.journals[0]
+        journal.open(opening)
+        work = Work(opening.plan, self.network, self.fleet, kept, self.redact, journal, self.state, options)
+        transaction = Transaction(work, Claim(opening.number, opening.owner), past)
+        report = transaction.take_back() if opening.verb == "abort" else transaction.run()
+        with suppress(NetdrError):  # the devices are what they are: a full disk must not hide how it ended
+            journal.close_transaction(opening.number, report.result)
+        return replace(report, notes=replicas.lost)
+
+    # ---- what a change needs ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _changing(self, purpose: str) -> Iterator[tuple[Records, Replicas]]:
+        """Hold this controller's lock, with its journal open and the other controllers listening."""
+        with lock.held(self.state, purpose) as dead, closing(Replicas(self.peers)) as replicas:
             if dead:
                 _LOG.warning("an earlier change was never ended: its controller died (%s)", dead)
-            journal.bury()
-            number = journal.open(change, lock.owner(), options.ticket)
-            work = Work(change, self.network, self.fleet, self.intended, self.redact, journal, options)
-            report = Transaction(work, number).run()
-            with suppress(NetdrError):  # the devices are what they are: a full disk must not hide how it ended
-                journal.close_transaction(number, report.result)
-            return report
+            own = closing(Journal(replica.own(self.state), replicas))
+            with own as journal, unfinished.records(self.state, journal) as records:
+                yield records, replicas
+
+    def _here(self, change: Plan) -> None:
+        if change.district != (here := self.network.district.settings.id):
+            raise UsageError(f"the plan {change.id} is for {change.district}, not for {here}")
+
+    def _bury(self, records: Records, change: Plan, options: Options) -> None:
+        """Close what died before it changed anything. Raise BusyError if a change died later than that."""
+        own = records.journals[0]
+        for begun in records.open():
+            if own.transaction(begun.newest) is None:
+                continue  # another controller's: the devices say whether it still goes on
+            if not begun.begun:
+                own.close_transaction(begun.newest, "died")
+            elif not options.take_over and set(change.devices) & set(_planned(begun).changed):
+                raise _never_ended(begun)
+
+    def _fences(self, change: Plan, options: Options) -> Results[Fence]:
+        options.progress.stage("lock", len(change.devices))
+        return self.fleet.run(change.devices, "lock", Each(actions.fence), options.progress.device)
+
+    def _standing(self, change: Plan, begun: Open) -> Each[Standing]:
+        ours = frozenset(f"netdr-{number}" for number in begun.numbers)
+        return Each(stand, (ours,), {device: (change.devices[device],) for device in change.changed})
 
 
 @contextmanager
@@ -110,14 +239,21 @@ def opened(network: Network, placement: Placement, secrets: Mapping[str, Secret]
     intended = render.render_all(network, placement.active, secrets)
     hide = partial(redact, secrets=secrets, key=fingerprint_key(state))
     with Fleet(network, state, open_device, hide) as fleet:
-        yield Engine(network, placement, intended, fleet, state, hide)
+        yield Engine(network, placement, intended, fleet, state, hide, _peers(network, state))
 
 
 def controller(network: Network) -> str:
     """Return the controller this runs on, known by its loopback; elsewhere the district's first controller."""
     controllers = network.hosts("controller")
-    here = [node.id for node in controllers if _is_own(node.loopback)]
-    return (here or [node.id for node in controllers])[0]
+    return next((node.id for node in controllers if _is_own(node.loopback)), controllers[0].id)
+
+
+def _peers(network: Network, state: Path) -> Sequence[Peer]:
+    """Return the other controllers, if this is one: elsewhere nobody expects a copy of the journal."""
+    here = controller(network)
+    if not _is_own(network.node(here).loopback):
+        return ()
+    return [replica.peer(network, node, state, here) for node in network.hosts("controller") if node.id != here]
 
 
 def _is_own(address: IPv4Address) -> bool:
@@ -129,8 +265,29 @@ def _is_own(address: IPv4Address) -> bool:
         return True
 
 
-def _running(_: str, session: DeviceSession) -> str:
-    return session.running()
+def _claim(records: Records, fences: Mapping[str, Fence]) -> Claim:
+    """Return the claim of a new transaction: its number is higher than any that a device or a journal knows."""
+    seen = [fence.token for fence in fences.values()]
+    return Claim(max([records.last, *seen]) + 1, lock.owner())
+
+
+def _planned(begun: Open) -> Plan:
+    return plan.parse(begun.first.plan, "the journal")
+
+
+def _refused(change: Plan, failures: Sequence[NetdrError]) -> Report:
+    ends = {device: End("untouched" if one.changes else "unchanged") for device, one in change.devices.items()}
+    return Report(change.id, 0, "refused", ends, {}, tuple(failures))
+
+
+def _never_ended(begun: Open) -> BusyError:
+    first = begun.first
+    return BusyError(
+        f"change {begun.newest} was begun and never ended: its controller died at '{begun.step}'",
+        where=_planned(begun).id,
+        why=f"{first.verb} by {first.owner} at {first.opened} {first.ticket}".rstrip(),
+        hint="netdr deploy --status shows where its devices stand; then netdr deploy --resume, or --abort",
+    )
 
 
 def _leave_out(failure: NetdrError) -> NetdrError:

@@ -10,7 +10,8 @@ import paramiko
 from napalm.base import exceptions as napalm
 from netmiko import exceptions as netmiko
 
-from netdr.kernel.errors import BusyError, NetdrError, Problems, RefusedError, UnreachableError
+from netdr.kernel.errors import BusyError, FencedError, NetdrError, Problems, RefusedError, UnreachableError
+from nornir_tasks.drivers.linux import FencedException
 from nornir_tasks.drivers.linux_device import FormatError
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ TABLE: tuple[tuple[type[BaseException], type[NetdrError], str, str], ...] = (
     (napalm.MergeConfigException, RefusedError, "it refuses the configuration", ""),
     (napalm.CommitError, RefusedError, "it could not apply the configuration", ""),
     (napalm.CommitConfirmException, RefusedError, "its confirmed commit failed", ""),
+    (FencedException, FencedError, "another change has taken it over", ""),
     (napalm.LockError, BusyError, "somebody else is configuring it", ""),
     (napalm.SessionLockedException, BusyError, "somebody else is configuring it", ""),
     (napalm.CommandErrorException, RefusedError, "it refuses a command", ""),

@@ -12,8 +12,9 @@ from netdr.kernel.errors import NetdrError
 # it · restored: was changed and has its previous configuration again · unknown: nobody can say, it does not answer
 State = Literal["unchanged", "changed", "untouched", "restored", "unknown"]
 # nothing: all devices were right already · done · refused: given up before the first device changed ·
-# restored: given up, every device has its previous configuration · mixed: given up, and some have not
-Result = Literal["nothing", "done", "refused", "restored", "mixed"]
+# restored: given up, every device has its previous configuration · mixed: given up, and some have not ·
+# overtaken: another controller has taken the change over, and this one has left it to that
+Result = Literal["nothing", "done", "refused", "restored", "mixed", "overtaken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a change ended. ``failures`` are empty unless it was given up; ``stages`` are seconds by stage."""
+    """How a change ended. ``failures`` are empty unless it was given up; ``stages`` are seconds by stage.
+
+    ``notes`` are what did not stop the change and should be known, such as a controller without a copy of the journal.
+    """
 
     plan: str
     transaction: int
@@ -34,6 +38,7 @@ class Report:
     devices: Mapping[str, End]
     stages: Mapping[str, float]
     failures: tuple[NetdrError, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def of(self, state: State) -> tuple[str, ...]:
         """Return the devices that ended in this state."""
@@ -57,4 +62,5 @@ class Report:
             "seconds": round(self.seconds, 3),
             "stages": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
             "problems": [failure.as_dict() for failure in self.failures],
+            "notes": list(self.notes),
         }

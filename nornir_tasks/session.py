@@ -20,6 +20,31 @@ class Neighbours:
     bgp: frozenset[IPv4Address] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A change's right to touch a device: its number, and whose it is, for people."""
+
+    token: int
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The claim that a device knows. ``held``: the change has not ended. Token 0: nobody ever claimed it."""
+
+    token: int = 0
+    holder: str = ""
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A commit that awaits its confirmation: its name, if the platform gives it one, and the seconds left, if told."""
+
+    identity: str = ""
+    left: float | None = None
+
+
 class DeviceSession(Protocol):
     """A connection to one device. Every verb raises a NetdrError, or a foreign exception that ``foreign`` knows."""
 
@@ -35,14 +60,32 @@ class DeviceSession(Protocol):
         The device keeps ``message`` with its own record of the commit.
         """
 
-    def pending(self) -> bool:
-        """Return whether a commit awaits its confirmation."""
+    def fence(self) -> Fence:
+        """Return who may touch the device. A platform that keeps no claim knows of nobody."""
+
+    def claim(self, claim: Claim, *, take_over: bool) -> None:
+        """Let nobody but this change touch the device.
+
+        Raise BusyError if a later change has claimed it, or an earlier one holds it that is not to be taken over.
+        """
+
+    def release(self, token: int) -> None:
+        """End a change's claim; one that does not hold the device is no failure."""
+
+    def pending(self) -> Pending | None:
+        """Return the commit that awaits its confirmation, None if there is none."""
+
+    def fate(self) -> str:
+        """Return why the last commit is no more that was undone, in the device's words; empty if it does not say."""
 
     def confirm(self) -> None:
         """Make the commit final. Raise RefusedError if none is pending: then the device has reverted."""
 
     def abandon(self) -> None:
         """Undo a commit that awaits its confirmation and forget the candidate; nothing to do is no failure."""
+
+    def discard(self) -> None:
+        """Forget the candidate; nothing that runs or is pending is touched."""
 
     def neighbours(self) -> Neighbours:
         """Return the routing neighbours."""
@@ -56,6 +99,7 @@ class NapalmSession:
     """A DeviceSession over a NAPALM driver that is already open."""
 
     driver: NetworkDriver
+    _claimed: int = 0
 
     def running(self) -> str:
         """See DeviceSession."""
@@ -72,14 +116,39 @@ class NapalmSession:
         """See DeviceSession."""
         self.driver.commit_config(message=message, revert_in=revert_in or None)
 
-    def pending(self) -> bool:
+    def fence(self) -> Fence:
         """See DeviceSession."""
-        return bool(self.driver.has_pending_commit())
+        found = self.driver.fence() if hasattr(self.driver, "fence") else {}
+        return Fence(**found)
+
+    def claim(self, claim: Claim, *, take_over: bool) -> None:
+        """See DeviceSession. What this session has claimed it need not claim again: the device checks every commit."""
+        if self._claimed != claim.token and hasattr(self.driver, "claim"):
+            self.driver.claim(claim.token, claim.holder, take_over=take_over)
+        self._claimed = claim.token
+
+    def release(self, token: int) -> None:
+        """See DeviceSession."""
+        if hasattr(self.driver, "release"):
+            self.driver.release(token)
+        self._claimed = 0
+
+    def pending(self) -> Pending | None:
+        """See DeviceSession."""
+        if not hasattr(self.driver, "pending_commit"):
+            return Pending() if self.driver.has_pending_commit() else None
+        found = self.driver.pending_commit()
+        return Pending(str(found["id"]), float(found["seconds_left"])) if found["pending"] else None
+
+    def fate(self) -> str:
+        """See DeviceSession."""
+        found = self.driver.pending_commit() if hasattr(self.driver, "pending_commit") else {}
+        return str(found.get("undone", {}).get("why", ""))
 
     def confirm(self) -> None:
         """See DeviceSession. Some drivers take a confirmation of nothing for a success, so ask first."""
-        if not self.driver.has_pending_commit():
-            raise RefusedError("no commit is pending any more", why="the device has reverted by itself")
+        if not self.pending():
+            raise RefusedError("no commit is pending any more", why=self.fate() or "the device has reverted by itself")
         self.driver.confirm_commit()
 
     def abandon(self) -> None:
@@ -88,6 +157,10 @@ class NapalmSession:
             self.driver.rollback()
         else:
             self.driver.discard_config()
+
+    def discard(self) -> None:
+        """See DeviceSession."""
+        self.driver.discard_config()
 
     def neighbours(self) -> Neighbours:
         """See DeviceSession. NAPALM has no getter for OSPF, so that one knows the platform."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -13,15 +13,17 @@ from pathlib import Path
 from napalm.base import exceptions as napalm
 
 from inventory import placement
+from inventory import secrets as vault
 from inventory.network import Network
 from netdr.kernel.errors import RefusedError
 from nornir_tasks import verify
 from nornir_tasks.diff import unified
+from nornir_tasks.drivers.linux import FencedException
 from nornir_tasks.engine import Engine
 from nornir_tasks.fleet import Fleet, Target
 from nornir_tasks.plan import Plan
 from nornir_tasks.report import Report
-from nornir_tasks.session import Neighbours
+from nornir_tasks.session import Claim, Fence, Neighbours, Pending
 from nornir_tasks.steps import Options
 
 
@@ -70,6 +72,9 @@ class FakeDevice:
     outage: float = OUTAGE
     asked: list[str] = field(default_factory=list)
     candidate: str | None = None
+    fence: Fence = field(default_factory=Fence)
+    _identity: str = ""
+    _undone: str = ""
     _previous: str = ""
     _deadline: float | None = None
     _off_until: float = 0.0
@@ -77,12 +82,12 @@ class FakeDevice:
     def tick(self) -> None:
         """Let the device's own timer fire if it is due."""
         if self._deadline is not None and self.clock.now() >= self._deadline:
-            self.revert()
+            self.revert("it was not confirmed in time")
 
-    def revert(self) -> None:
+    def revert(self, why: str) -> None:
         """Undo a pending commit, as the timer does, and as the device does when it starts with one pending."""
         if self._deadline is not None:
-            self.running, self._deadline = self._previous, None
+            self.running, self._deadline, self._undone = self._previous, None, why
 
     @property
     def on(self) -> bool:
@@ -90,18 +95,42 @@ class FakeDevice:
         return self.clock.now() >= self._off_until
 
     @property
-    def pending(self) -> bool:
-        """Whether a commit awaits its confirmation."""
+    def pending(self) -> Pending | None:
+        """The commit that awaits its confirmation."""
         self.tick()
-        return self._deadline is not None
+        return Pending(self._identity, self._deadline - self.clock.now()) if self._deadline is not None else None
+
+    @property
+    def undone(self) -> str:
+        """Why the last commit is no more that was undone."""
+        return self._undone
+
+    def claim(self, claim: Claim, *, take_over: bool) -> None:
+        """Let nobody but one change touch it."""
+        wanted = Fence(claim.token, claim.holder, held=True)
+        if claim.token < self.fence.token or (claim.token == self.fence.token and self.fence != wanted):
+            raise FencedException(f"change {self.fence.token} of {self.fence.holder} has come before this one")
+        if self.fence.held and self.fence != wanted and not take_over:
+            raise napalm.LockError(f"change {self.fence.token} of {self.fence.holder} holds this device")
+        self.fence = wanted
+
+    def release(self, token: int) -> None:
+        """End a claim."""
+        if self.fence.token == token:
+            self.fence = replace(self.fence, held=False)
+
+    def admit(self, token: int) -> None:
+        """Refuse who does not hold it."""
+        if token != self.fence.token * self.fence.held:
+            raise FencedException(f"change {self.fence.token} of {self.fence.holder} has come after this one")
 
     def cut_power(self) -> None:
         """Take its power away for ``outage`` seconds: what was pending is undone when it starts again."""
         self._off_until = self.clock.now() + self.outage
         self.candidate = None
-        self.revert()
+        self.revert("the device restarted before it was confirmed")
 
-    def commit(self, revert_in: int) -> None:
+    def commit(self, revert_in: int, identity: str = "") -> None:
         """Apply the candidate."""
         if self.candidate is None:
             raise napalm.CommitError("no candidate")
@@ -109,12 +138,13 @@ class FakeDevice:
             raise napalm.CommitError("a commit is pending")
         if revert_in:
             self._previous, self._deadline = self.running, self.clock.now() + revert_in
+            self._identity = identity
         self.running, self.candidate = self.candidate, None
 
     def confirm(self) -> None:
         """Make the commit final."""
         if not self.pending:
-            raise RefusedError("no commit is pending any more")
+            raise RefusedError("no commit is pending any more", why=self._undone)
         self._deadline = None
 
     @contextmanager
@@ -144,7 +174,7 @@ class FakeDevice:
 
     def _after(self, fault: Fault | None) -> None:
         if fault is Fault.REVERT:
-            self.revert()
+            self.revert("its timer fired early")
         if fault is Fault.LIE:
             self.running = self.running[: self.running.rstrip("\n").rfind("\n") + 1]
         if fault is Fault.POWER_LOSS_AFTER:
@@ -159,6 +189,7 @@ class FakeSession:
 
     name: str
     devices: FakeDevices
+    token: int = 0
 
     @property
     def _device(self) -> FakeDevice:
@@ -178,24 +209,56 @@ class FakeSession:
     def commit(self, revert_in: int, message: str) -> None:  # noqa: ARG002 - nobody reads it
         """See DeviceSession."""
         with self._device.doing("commit"):
-            self._device.commit(revert_in)
+            self._device.admit(self.token)
+            self._device.commit(revert_in, f"netdr-{self.token}")
 
-    def pending(self) -> bool:
+    def fence(self) -> Fence:
+        """See DeviceSession."""
+        with self._device.doing("fence"):
+            return self._device.fence
+
+    def claim(self, claim: Claim, *, take_over: bool) -> None:
+        """See DeviceSession."""
+        if self.token != claim.token:
+            with self._device.doing("claim"):
+                self._device.claim(claim, take_over=take_over)
+        self.token = claim.token
+
+    def release(self, token: int) -> None:
+        """See DeviceSession."""
+        with self._device.doing("release"):
+            self._device.release(token)
+        self.token = 0
+
+    def pending(self) -> Pending | None:
         """See DeviceSession."""
         with self._device.doing("pending"):
             pass
         return self._device.pending
 
+    def fate(self) -> str:
+        """See DeviceSession."""
+        with self._device.doing("fate"):
+            return self._device.undone
+
     def confirm(self) -> None:
         """See DeviceSession."""
         with self._device.doing("confirm"):
+            self._device.admit(self.token)
             self._device.confirm()
 
     def abandon(self) -> None:
         """See DeviceSession."""
         with self._device.doing("abandon"):
             self._device.candidate = None
-            self._device.revert()
+            if self._device.pending:
+                self._device.admit(self.token)
+                self._device.revert("it was rolled back")
+
+    def discard(self) -> None:
+        """See DeviceSession."""
+        with self._device.doing("discard"):
+            self._device.candidate = None
 
     def neighbours(self) -> Neighbours:
         """See DeviceSession."""
@@ -290,6 +353,8 @@ class Rig:
 @contextmanager
 def rig(network: Network, state: Path) -> Iterator[Rig]:
     """Yield a rig of all devices of a network: the change adds a banner and the BGP sessions."""
+    (state / vault.PASSWORD).write_text("for tests\n")
+    (state / vault.PASSWORD).chmod(0o600)
     old = {node.id: f"hostname {node.id}\nkey {CANARY}\n" for node in network.devices}
     new = {device: f"{text}{_peers(network, device)}banner welcome\n" for device, text in old.items()}
     devices = FakeDevices(network, old)

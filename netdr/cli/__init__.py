@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "diff": ("config", "what is different on the devices", "与设备现有配置比较"),
     "plan": ("config", "what would be changed, in which order", "生成变更计划"),
     "deploy": ("deploy", "carry out a plan on all devices or none", "执行变更：全部成功或全部不变"),
+    "journal": ("journal", "keep another controller's journal of changes", "保存另一控制机的变更日志"),
     "verify": ("verify", "compare the zone policy with real packets", "用真实报文核对分区策略"),
     "monitor": ("monitor", "exporter, Prometheus and Alertmanager configuration", "监控采集与告警配置"),
     "backup": ("backup", "back up, copy off site, prove that it comes back", "备份、异地复制、恢复验证"),

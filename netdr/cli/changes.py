@@ -10,6 +10,7 @@ import click
 from inventory.network import Network
 from netdr.cli.context import Context
 from nornir_tasks.diff import size
+from nornir_tasks.engine import Status
 from nornir_tasks.grouping import Group, compared, groups, parameters
 from nornir_tasks.plan import Plan
 from nornir_tasks.report import Report
@@ -95,10 +96,45 @@ def show_report(context: Context, report: Report) -> None:
         click.echo(f"netdr: {failure.report()}", err=True)
     for device in report.of("unknown"):
         click.echo(f"netdr: {device}: {report.devices[device].note}", err=True)
+    for note in report.notes:
+        click.echo(f"netdr: {note}", err=True)
     click.echo(_ending(context, report))
     if report.stages:
         times = "  ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.stages.items())
         click.echo(context.text(f"{report.seconds:.1f} s: {times}", f"用时 {report.seconds:.1f} 秒：{times}"))
+
+
+def show_status(context: Context, status: Status | None) -> None:
+    """Print the change that was begun and never ended, where its devices stand, and what can be done about it."""
+    if status is None:
+        click.echo(context.text("every change that was begun has ended", "所有已开始的变更均已结束"))
+        return
+    first, number = status.open.first, status.open.newest
+    click.echo(
+        context.text(
+            f"change {number}, plan {status.plan.id}: begun by {first.owner} at {first.opened} {first.ticket}".rstrip()
+            + f", never ended; last step: {status.open.step}",
+            f"变更 {number}（计划 {status.plan.id}）：{first.owner} 于 {first.opened} 开始 {first.ticket}".rstrip()
+            + f"，未结束；最后步骤：{status.open.step}",
+        )
+    )
+    words = {
+        "old": context.text("as before the change", "变更前配置"),
+        "armed": context.text("changed, goes back by itself unless confirmed", "已变更，未确认将自行回退"),
+        "new": context.text("changed for good", "已变更并确认"),
+        "other": context.text("neither as before nor as planned", "既非变更前也非计划配置"),
+        "silent": context.text("does not answer", "无应答"),
+    }
+    for where, text in words.items():
+        names = [device for device, standing in status.devices.items() if standing.where == where]
+        if names:
+            click.echo(f"  {len(names):3} {text}: {' '.join(names)}")
+    click.echo(
+        context.text(
+            "to finish it: netdr deploy --resume; to take it back: netdr deploy --abort",
+            "继续完成：netdr deploy --resume；全部撤销：netdr deploy --abort",
+        )
+    )
 
 
 def _ending(context: Context, report: Report) -> str:
@@ -117,6 +153,8 @@ def _ending(context: Context, report: Report) -> str:
             f"given up: every changed device ({back}) has its previous configuration again",
             f"已放弃：{back} 台已变更设备全部恢复为原配置",
         )
+    if report.result == "overtaken":
+        return context.text("left to the controller that has taken it over", "已由另一控制机接管，本机不再操作")
     names = ", ".join(report.of("unknown"))
     return context.text(
         f"given up: {back} devices have their previous configuration again, NOT KNOWN: {names}",

@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from inventory.select import select
-from netdr.cli.changes import exit_code, show_plan, show_report, summary
+from netdr.cli.changes import exit_code, show_plan, show_report, show_status, summary
 from netdr.cli.config import check_option, engine_of, json_option, limit_option
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
@@ -31,31 +31,63 @@ from nornir_tasks.steps import Options
 @check_option
 @click.option("--ticket", default="", metavar="T", help="The change's number, for the journal.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--status", "way", flag_value="status", help="Show the change that was begun and never ended.")
+@click.option("--resume", "way", flag_value="resume", help="Finish it: on all its devices or on none.")
+@click.option("--abort", "way", flag_value="abort", help="Take it back on all its devices.")
 @json_option
 @click.pass_obj
 def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
-    context: Context, file: Path | None, limit: str, checks: tuple[str, ...], ticket: str, yes: bool, as_json: bool
+    context: Context,
+    file: Path | None,
+    limit: str,
+    checks: tuple[str, ...],
+    ticket: str,
+    yes: bool,
+    way: str | None,
+    as_json: bool,
 ) -> int:
     """Carry out a plan, or a new one, on all its devices or on none. Nothing to do is success.
 
-    With --json: plan, transaction, result (nothing, done, refused, restored, mixed), devices (state and note by id),
-    changed, rolled_back, unknown (ids), seconds, stages (seconds by stage), problems.
+    A change whose controller died is finished with --resume or taken back with --abort, from there or from another
+    controller.
+
+    With --json: plan, transaction, result (nothing, done, refused, restored, mixed, overtaken), devices (state and note
+    by id), changed, rolled_back, unknown (ids), seconds, stages (seconds by stage), problems, notes. With --status:
+    open, and if so transaction, plan, owner, opened, ticket, step, devices (where, left_s and note by id).
     """
+    if way and (file or limit or checks or ticket):
+        raise UsageError(f"--{way} is about the change that was begun: it takes no plan, device, check or ticket")
     with engine_of(context) as devices, Ticker(context) as ticker:
-        made = _plan(context, devices, file, limit, ticker)
-        made = replace(made, checks=made.checks + checks)
-        ticker.finish()
-        if made.changed and not as_json:
-            click.echo(summary(context, made))
-        if made.changed and not yes:
-            _ask(context, made)
-        with _stoppable(context) as stop:
-            report = devices.deploy(made, Options(ticket=ticket, stop=stop, progress=ticker))
+        if way == "status":
+            return _status(context, devices, as_json)
+        if way:
+            with _stoppable(context) as stop:
+                options = Options(stop=stop, progress=ticker)
+                report = devices.resume(options) if way == "resume" else devices.abort(options)
+        else:
+            made = _plan(context, devices, file, limit, ticker)
+            made = replace(made, checks=made.checks + checks)
+            ticker.finish()
+            if made.changed and not as_json:
+                click.echo(summary(context, made))
+            if made.changed and not yes:
+                _ask(context, made)
+            with _stoppable(context) as stop:
+                report = devices.deploy(made, Options(ticket=ticket, stop=stop, progress=ticker))
     if as_json:
         print_json(report.as_dict())
     else:
         show_report(context, report)
-    return exit_code(report)
+    return 0 if way == "abort" and report.result == "restored" else exit_code(report)
+
+
+def _status(context: Context, devices: Engine, as_json: bool) -> int:
+    found = devices.status()
+    if as_json:
+        print_json(found.as_dict() if found else {"open": False})
+    else:
+        show_status(context, found)
+    return 0
 
 
 def _plan(context: Context, devices: Engine, file: Path | None, limit: str, ticker: Ticker) -> Plan:

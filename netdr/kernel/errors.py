@@ -133,6 +133,13 @@ class BusyError(NetdrError):
     kind = "busy"
 
 
+class FencedError(BusyError):
+    """A later change has claimed what this one works on: this one may do nothing there any more."""
+
+    exit_code = 16
+    kind = "fenced"
+
+
 class StoppedError(NetdrError):
     """The operator stopped it; the text says in which state everything is left."""
 

@@ -28,6 +28,11 @@ from nornir_tasks.drivers import linux_getters as getters
 from nornir_tasks.drivers.linux_device import FormatError, dump, parse
 from nornir_tasks.drivers.linux_session import Endpoint, Refusal, Session
 
+
+class FencedException(LockError):  # type: ignore[misc]  # noqa: N818 - NAPALM's way of naming; it ships no types
+    """A later change has claimed the device: whoever asks is to give up."""
+
+
 # What a refusal of the device is to NAPALM. A refused candidate depends on how it was loaded.
 ERRORS: Mapping[str, type[NapalmException]] = {
     "apply": CommitError,
@@ -36,6 +41,8 @@ ERRORS: Mapping[str, type[NapalmException]] = {
     "no-pending": CommitError,
     "no-previous": CommitError,
     "busy": LockError,
+    "held": LockError,
+    "fenced": FencedException,
     "usage": CommandErrorException,
     "system": CommandErrorException,
 }
@@ -76,6 +83,7 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
         self._candidate = ""
         self._refused: type[NapalmException] = ReplaceConfigException
         self._commit = ""
+        self._token = 0
 
     def open(self) -> None:
         """Connect. Raise ConnectionException or one of its subclasses, each naming the device."""
@@ -127,7 +135,8 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
             raise CommitError(f"{self.hostname}: there is no candidate to commit")
         by = f"{getpass.getuser()}@{socket.gethostname()}"
         text, self._candidate = self._candidate, ""
-        done = self._ask("commit", text=text, revert_in=revert_in, by=by, message=message)
+        mine = {"token": self._token, "identity": f"netdr-{self._token}" if self._token else ""}
+        done = self._ask("commit", text=text, revert_in=revert_in, by=by, message=message, **mine)
         self._commit = str(done["id"]) if done["pending"] else ""
 
     def has_pending_commit(self) -> bool:
@@ -137,11 +146,34 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
     def confirm_commit(self) -> None:
         """Make the pending commit final: ours, if we made one. Raise CommitError if it is not pending any more."""
         identity, self._commit = self._commit, ""
-        self._ask("confirm", identity=identity)
+        self._ask("confirm", identity=identity, token=self._token)
 
     def rollback(self) -> None:
         """Undo the pending commit, or else go back to the files before the last one. Raise CommitError without any."""
-        self._ask("rollback")
+        self._ask("rollback", token=self._token)
+
+    # -- one change of the whole network: what NAPALM has no words for
+
+    def fence(self) -> Mapping[str, Any]:
+        """Return which change holds the device: ``token`` (its number), ``holder``, ``held`` (whether it goes on)."""
+        return self._ask("fence")
+
+    def claim(self, token: int, holder: str, *, take_over: bool) -> None:
+        """Let nobody but the change of this number touch the device; what this object does then is that change's.
+
+        Raise LockError if a later change has claimed it, or an earlier one still holds it and is not taken over.
+        """
+        self._ask("claim", token=token, holder=holder, take_over=take_over)
+        self._token = token
+
+    def release(self, token: int) -> None:
+        """End the claim of a change; one that does not hold the device has nothing to end."""
+        self._ask("release", token=token)
+        self._token = 0
+
+    def pending_commit(self) -> Mapping[str, Any]:
+        """Return the pending commit (``pending``, ``id``, ``seconds_left``), or why the last one is no more."""
+        return self._ask("pending")
 
     def discard_config(self) -> None:
         """Forget the candidate."""

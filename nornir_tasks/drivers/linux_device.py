@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -159,6 +160,8 @@ KINDS = {
     "pending": "another commit waits for its confirmation",
     "no-pending": "no commit waits for a confirmation: there was none, it was confirmed, or its time is over",
     "no-previous": "there is no earlier file set to go back to",
+    "held": "a change of another controller, or an earlier one, holds this device",
+    "fenced": "a later change has claimed this device: who asks is to give up",
     "busy": "another call is at work",
     "usage": "the request makes no sense",
     "system": "the system failed the program: disk full, missing program, …",
@@ -952,6 +955,10 @@ def _previous_file() -> Path:
     return _STATE / "previous.json"
 
 
+def _undone_file() -> Path:
+    return _STATE / "undone.json"
+
+
 def _load() -> Record | None:
     try:
         fields = json.loads(_record_file().read_text())
@@ -1036,9 +1043,29 @@ def _undo(record: Record, reason: str) -> list[Problem]:
         raise Refused("undo", failed)
     left = [Problem(0, part.name, "it does not run as before the commit") for part in running().changed(shown)]
     _log(f"{record.who()}: undone, {reason}{''.join(f'; {problem}' for problem in left)}")
+    _tell(record, reason)
     _forget()
     _end_timer(record)
     return left
+
+
+def _tell(record: Record, reason: str) -> None:
+    """Keep why a commit is no more, for who made it. Not being able to costs a reason, not the way back."""
+    with suppress(OSError):
+        _write(_undone_file(), json.dumps({"id": record.id, "why": reason}), 0o600)
+
+
+def _last_undone() -> dict[str, str]:
+    try:
+        return dict(json.loads(_undone_file().read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _fate(identity: str) -> str:
+    """Return why a commit is no more, as the end of a sentence; empty if nobody knows."""
+    undone = _last_undone()
+    return f": {undone['why']}" if undone and undone.get("id") == identity else ""
 
 
 def _put_back(part: Part, files: Files) -> None:
@@ -1076,6 +1103,73 @@ def _end_timer(record: Record) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# The fence: which change of the whole network may touch this device. Numbers only grow, whoever gives them
+
+
+class Fence(NamedTuple):
+    """The claim of a change: its number, whose it is, and whether the change still goes on."""
+
+    token: int = 0
+    holder: str = ""
+    held: bool = False
+
+
+def _fence_file() -> Path:
+    return _STATE / "fence.json"
+
+
+def _fence() -> Fence:
+    try:
+        return Fence(**json.loads(_fence_file().read_text()))
+    except FileNotFoundError:
+        return Fence()
+
+
+def _admit(token: int, verb: str) -> None:
+    """Refuse a verb that changes something unless it comes from the change that holds the device, if one does."""
+    fence = _fence()
+    if token == fence.token * fence.held:
+        return
+    who = f"change {fence.token} of {fence.holder or 'somebody'}"
+    if token:
+        words = f"{who} has come after this one, number {token}" if fence.token > token else f"{who} has ended"
+        raise Refused("fenced", [Problem(0, verb, words)])
+    words = f"{who} holds this device; if its controller is gone for good: netdr-device release {fence.token}"
+    raise Refused("held", [Problem(0, verb, words)])
+
+
+def _verb_fence() -> dict[str, Any]:
+    """Return the claim as it stands."""
+    with _locked():
+        return _fence()._asdict()
+
+
+def _verb_claim(token: int, holder: str, take_over: bool = False) -> dict[str, Any]:
+    """Let nobody but one change touch this device; ``take_over`` also ends the claim of one that never ended."""
+    if not token > 0:
+        raise Refused("usage", [Problem(0, "claim", f"not the number of a change: {token}")])
+    with _locked():
+        fence, wanted = _fence(), Fence(token, holder, held=True)
+        who = f"change {fence.token} of {fence.holder or 'somebody'}"
+        if token < fence.token or (token == fence.token and fence != wanted):
+            raise Refused("fenced", [Problem(0, "claim", f"{who} has come before this one, number {token}")])
+        if fence.held and fence != wanted and not take_over:
+            raise Refused("held", [Problem(0, "claim", f"{who} holds this device")])
+        if fence != wanted:
+            _write(_fence_file(), json.dumps(wanted._asdict()), 0o600)
+        return fence._asdict()
+
+
+def _verb_release(token: int) -> dict[str, Any]:
+    """End the claim of a change, if it is the one that holds the device."""
+    with _locked():
+        fence = _fence()
+        if fence.held and fence.token == token:
+            _write(_fence_file(), json.dumps(fence._replace(held=False)._asdict()), 0o600)
+        return {"released": fence.held and fence.token == token}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The verbs. Each takes what the request says and returns the answer, ready for JSON
 
 
@@ -1109,12 +1203,13 @@ def _verb_diff(text: str) -> dict[str, Any]:
         return {"text": _diff(running().shown, _candidate(text))}
 
 
-def _verb_commit(
+def _verb_commit(  # noqa: PLR0913, PLR0917 - the words of the request
     text: str,
     revert_in: int | None = None,
     identity: str = "",
     by: str = "",
     message: str = "",
+    token: int = 0,
 ) -> dict[str, Any]:
     """Check a candidate, apply it, and keep it or, with ``revert_in``, wait that many seconds for its confirmation."""
     if revert_in is not None and not 0 < revert_in <= 86400:
@@ -1122,6 +1217,7 @@ def _verb_commit(
     if identity and not re.fullmatch(r"[\w.-]{1,64}", identity):
         raise Refused("usage", [Problem(0, "commit", f"not an id: {identity!r}")])
     with _locked() as pending:
+        _admit(token, "commit")
         if pending:
             words = f"{pending.who()} waits for its confirmation for another {pending.left():.0f} s"
             raise Refused("pending", [Problem(0, "commit", words)])
@@ -1195,13 +1291,13 @@ def _keep(record: Record) -> None:
     _end_timer(record)
 
 
-def _verb_confirm(identity: str = "") -> dict[str, Any]:
+def _verb_confirm(identity: str = "", token: int = 0) -> dict[str, Any]:
     """Keep the pending commit; with ``identity`` only if it is that one."""
     with _locked() as pending:
+        _admit(token, "confirm")
         if not pending or (identity and identity != pending.id):
-            raise Refused(
-                "no-pending", [Problem(0, "confirm", "no pending commit" + (f" {identity}" if identity else ""))]
-            )
+            words = f"no pending commit{f' {identity}' if identity else ''}{_fate(identity)}"
+            raise Refused("no-pending", [Problem(0, "confirm", words)])
         _keep(pending)
         _log(f"{pending.who()}: confirmed")
         return {"id": pending.id}
@@ -1216,9 +1312,10 @@ def _verb_expire(identity: str) -> dict[str, Any]:
     return {}
 
 
-def _verb_rollback() -> dict[str, Any]:
+def _verb_rollback(token: int = 0) -> dict[str, Any]:
     """Undo the pending commit; if there is none, commit the file set of before the last commit."""
     with _locked() as pending:
+        _admit(token, "rollback")
         if pending:
             _undo(pending, "it was rolled back")
             return {"id": pending.id, "undone": True}
@@ -1233,9 +1330,10 @@ def _verb_rollback() -> dict[str, Any]:
 
 
 def _verb_pending() -> dict[str, Any]:
+    """Return the commit that waits for its confirmation; if there is none, what became of the last one undone."""
     with _locked() as pending:
         if not pending:
-            return {"pending": False}
+            return {"pending": False, "undone": _last_undone()}
         left = pending.left()
         until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + left))
         who = {"id": pending.id, "by": pending.by, "message": pending.message}
@@ -1253,6 +1351,7 @@ def _verb_boot() -> dict[str, Any]:
             _put_back(part, _of(part, disk))
     _forget()
     words = f"{record.who()}: undone, the device restarted before it was confirmed"
+    _tell(record, "the device restarted before it was confirmed")
     _log(words)
     return {"undone": True, "id": record.id, "words": words}
 
@@ -1354,6 +1453,9 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "expire": _verb_expire,
     "rollback": _verb_rollback,
     "pending": _verb_pending,
+    "fence": _verb_fence,
+    "claim": _verb_claim,
+    "release": _verb_release,
     "boot": _verb_boot,
     "read": _verb_read,
     "ping": _verb_ping,
@@ -1383,10 +1485,28 @@ def _unknown(**_: object) -> dict[str, Any]:
     raise Refused("usage", [Problem(0, "request", f"unknown verb; known: {', '.join(VERBS)}")])
 
 
+_BEAT = 2.0  # seconds between the empty lines that say: still at work
+
+
 def session() -> None:
-    """Answer requests, one JSON object per line, until the input ends."""
+    """Answer requests, one JSON object per line, until the input ends; empty lines while an answer takes its time.
+
+    Without them, whoever asks could not tell a long commit from a device that has lost its power.
+    """
     for line in sys.stdin:
-        _say(json.dumps(answer(json.loads(line))) + "\n")
+        done = threading.Event()
+        beating = threading.Thread(target=_beat, args=(done,), daemon=True)
+        beating.start()
+        reply = answer(json.loads(line))
+        done.set()
+        beating.join()
+        _say(json.dumps(reply) + "\n")
+
+
+def _beat(done: threading.Event) -> None:
+    with suppress(OSError):  # nobody listens any more; what was asked is done all the same
+        while not done.wait(_BEAT):
+            _say("\n")
 
 
 def _say(text: str) -> None:
@@ -1420,9 +1540,10 @@ def _request(argv: list[str]) -> dict[str, Any]:
     while len(words) > 1 and words[0].startswith("--"):
         key, value, *words = words
         name = {"--id": "identity"}.get(key, key.removeprefix("--").replace("-", "_"))
-        request[name] = int(value) if name == "revert_in" else value
+        request[name] = int(value) if name in {"revert_in", "token"} else value
     if words:
-        request[{"read": "names", "ping": "destination"}.get(verb, "identity")] = words if verb == "read" else words[0]
+        name = {"read": "names", "ping": "destination", "release": "token"}.get(verb, "identity")
+        request[name] = words if verb == "read" else int(words[0]) if name == "token" else words[0]
     return request
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,8 +26,11 @@ from napalm.base.exceptions import (
 from nornir_tasks.drivers import linux_device
 
 PROGRAM = "/usr/local/sbin/netdr-device"
-# Seconds between signs of life, so that a connection cut in between is noticed within a minute.
-_KEEPALIVE = 15
+# Seconds between our signs of life, and for how long the other end may leave them unacknowledged, or itself give none
+# while it is at work: a device that has lost its power is known to be gone in seconds, not when an answer is overdue.
+_KEEPALIVE, _SILENCE = 2, 8.0
+# Seconds for the connection itself; the rest of a login takes its time on a machine that is busy.
+_CONNECT = 8.0
 _INSTALL = (
     "install it: ssh -t ACCOUNT@{host} 'sudo install -m 0755 /dev/stdin " + PROGRAM + "'"
     " < nornir_tasks/drivers/linux_device.py (in the lab: netdr lab down, netdr lab up)"
@@ -60,6 +65,7 @@ class Session:
         self._client = paramiko.SSHClient()
         self._channel: paramiko.Channel | None = None
         self._unread = b""
+        self._begun = False
 
     def open(self) -> None:
         """Connect, check the device's key and its program.
@@ -73,7 +79,7 @@ class Session:
             self._client.load_host_keys(at.known_hosts)
             self._client.connect(
                 at.host, at.port, at.account, key_filename=at.key_file, look_for_keys=False, allow_agent=False,
-                timeout=at.timeout, banner_timeout=at.timeout, auth_timeout=at.timeout,
+                timeout=min(_CONNECT, at.timeout), banner_timeout=at.timeout, auth_timeout=at.timeout,
             )  # fmt: skip
         except paramiko.BadHostKeyException as error:
             words = f"{at.host} shows another host key than the one in {at.known_hosts}"
@@ -81,12 +87,16 @@ class Session:
         except paramiko.AuthenticationException as error:
             raise ConnectAuthError(f"{at.host} does not let {at.account} in with {at.key_file}: {error}") from error
         except TimeoutError as error:
-            raise ConnectTimeoutError(f"{at.host} port {at.port}: no answer within {at.timeout:g} s") from error
+            raise ConnectTimeoutError(
+                f"{at.host} port {at.port}: no answer within {min(_CONNECT, at.timeout):g} s"
+            ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise ConnectionException(f"{at.host} port {at.port}: {error or type(error).__name__}") from error
         transport = self._client.get_transport()
         if transport:
             transport.set_keepalive(_KEEPALIVE)
+            limit = int(_SILENCE * 1000)
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)  # type: ignore[union-attr]
         self._check_program()
 
     def _check_program(self) -> None:
@@ -118,10 +128,10 @@ class Session:
         try:
             channel = self._channel or self._start()
             channel.sendall(json.dumps({"verb": verb, **arguments}).encode() + b"\n")
-            reply = json.loads(self._line(channel))
+            reply = json.loads(self._answer(channel))
         except TimeoutError:
             self._hang_up()
-            words = f"{self._endpoint.host}: no answer to '{verb}' within {self._endpoint.timeout:g} s"
+            words = f"{self._endpoint.host}: no answer to '{verb}', and no sign that it is at work on it"
             raise CommandTimeoutException(words) from None
         except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
             words = f"{self._endpoint.host}: {PROGRAM} ended during '{verb}': {self._last_words() or error}"
@@ -150,7 +160,7 @@ class Session:
             raise ConnectionClosedException(f"{self._endpoint.host}: {error}") from error
 
     def _start(self) -> paramiko.Channel:
-        self._channel, self._unread = self._exec(f"sudo -n {PROGRAM} session"), b""
+        self._channel, self._unread, self._begun = self._exec(f"sudo -n {PROGRAM} session"), b"", False
         return self._channel
 
     def _exec(self, command: str) -> paramiko.Channel:
@@ -161,6 +171,19 @@ class Session:
         channel.settimeout(self._endpoint.timeout)
         channel.exec_command(command)
         return channel
+
+    def _answer(self, channel: paramiko.Channel) -> bytes:
+        """Return the next line that is not empty. Raise TimeoutError if it takes too long, or nothing comes at all.
+
+        The program has the whole time for its first line: it has to be started.
+        """
+        deadline = time.monotonic() + self._endpoint.timeout
+        channel.settimeout(min(_SILENCE, self._endpoint.timeout) if self._begun else self._endpoint.timeout)
+        while time.monotonic() < deadline:
+            if line := self._line(channel):
+                self._begun = True
+                return line
+        raise TimeoutError
 
     def _line(self, channel: paramiko.Channel) -> bytes:
         while b"\n" not in self._unread:

@@ -25,6 +25,7 @@ RUNS_PROGRAMS = {
     "lab/users.py": "a process per unit whose user is at work",
     "netdr/cli/demo/stage.py": "the demo types the commands that people type",
     "nornir_tasks/drivers/linux_device.py": "runs on a device, alone: asks every part to check and load its own files",
+    "nornir_tasks/replica.py": "ssh to the other controllers, which keep a copy of the journal",
     "nornir_tasks/verify.py": "the operator's own checks after a change",
     "playbooks/action_plugins/netdr_command.py": "the command line, as Ansible's users meet it",
 }

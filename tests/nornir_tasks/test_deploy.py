@@ -10,14 +10,14 @@ import pytest
 
 from netdr.kernel.errors import BusyError, DriftError, Problems, StoppedError, VerifyError
 from nornir_tasks import lock
-from nornir_tasks.journal import Journal
+from nornir_tasks.journal import Journal, Opening
 from nornir_tasks.report import Report
 from nornir_tasks.testing import CANARY, FakeSession, Fault, Rig
 
 # Linwu's controller ``warden`` hangs on ``hub``: the unit is three links away, the ring two, the hub one.
 FAR, MIDDLE, NEAR = "acc-ferry", "ring-s", "hub"
 
-VERBS = ("pending", "running", "load", "neighbours", "commit", "confirm", "abandon")
+VERBS = ("fence", "claim", "pending", "running", "load", "neighbours", "commit", "confirm", "abandon")
 # Only what applies a configuration can leave a line of it out.
 CASES = [(verb, fault) for verb in VERBS for fault in Fault if fault is not Fault.LIE or verb in {"commit", "confirm"}]
 
@@ -51,7 +51,7 @@ def test_the_second_deploy_finds_nothing_to_do(rig: Rig) -> None:
 
 def test_armed_from_far_to_near_and_confirmed_from_near_to_far(rig: Rig, tmp_path: Path) -> None:
     report = rig.deploy()
-    journal = Journal(tmp_path / "journal")
+    journal = Journal(tmp_path / "journal/journal.sqlite")
     steps = [(row.step, row.device) for row in journal.steps(report.transaction) if row.state == "begun"]
     armed = [device for step, device in steps if step == "arm"]
     confirmed = [device for step, device in steps if step == "confirm"]
@@ -246,8 +246,8 @@ def test_a_change_whose_controller_died_is_told_and_closed(
     rig: Rig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = rig.engine.plan_change()
-    journal = Journal(tmp_path / "journal")
-    journal.open(plan, "somebody@elsewhere", "CHG-7")
+    journal = Journal(tmp_path / "journal/journal.sqlite")
+    journal.open(Opening(7, plan, "somebody@elsewhere", "CHG-7"))
     assert [entry.ticket for entry in journal.unfinished()] == ["CHG-7"]
     dead = {"owner": "somebody@elsewhere", "pid": 1, "since": "2026-11-23T01:02:03+00:00", "purpose": "plan 7"}
     (tmp_path / lock.FILE).write_text(json.dumps(dead))

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from inventory import load
 from inventory.network import Network
-from netdr.cli import changes, config
+from netdr.cli import changes, deploy
 from netdr.cli.context import Context
 from netdr.kernel.errors import RefusedError, StoppedError
 from netdr.kernel.language import Language
@@ -88,13 +88,13 @@ def test_a_plan_shows_identical_changes_once_and_the_order(
 
 
 def test_every_field_of_a_report_is_in_the_help() -> None:
-    help_text = " ".join((config.deploy.help or "").split())
+    help_text = " ".join((deploy.deploy.help or "").split())
     fields = Report("p", 1, "done", {}, {}).as_dict()
     assert [field for field in fields if field not in help_text] == []
 
 
 def test_a_file_that_is_no_plan_is_a_usage_error(tmp_path: Path) -> None:
-    done = CliRunner().invoke(config.deploy, [str(tmp_path / "missing.json")], obj=context("en"))
+    done = CliRunner().invoke(deploy.deploy, [str(tmp_path / "missing.json")], obj=context("en"))
     assert done.exit_code == 2
 
 

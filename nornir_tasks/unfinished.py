@@ -1,0 +1,113 @@
+"""Changes that were begun and never ended, here or at a controller whose journal is kept here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from netdr.kernel.errors import BusyError, FencedError, NetdrError
+from nornir_tasks import replica
+from nornir_tasks.journal import Journal, Transaction
+from nornir_tasks.session import Fence
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A change that never ended: its first transaction, all of them by number, and the newest sealed texts."""
+
+    first: Transaction
+    numbers: tuple[int, ...]
+    texts: bytes = field(repr=False)
+    begun: bool  # whether any device may have changed
+    step: str  # the last step that was begun
+
+    @property
+    def newest(self) -> int:
+        """The number of its last transaction."""
+        return self.numbers[-1]
+
+
+@dataclass(frozen=True)
+class Records:
+    """All journals of a state folder: this controller's own first, then those that others have sent here."""
+
+    journals: tuple[Journal, ...]
+
+    @property
+    def last(self) -> int:
+        """The highest number any of them knows."""
+        return max(journal.last() for journal in self.journals)
+
+    def open(self) -> tuple[Open, ...]:
+        """Return the changes that never ended, oldest first."""
+        return tuple(self._told(number) for number, whole in sorted(self._chains().items()) if not _ended(whole))
+
+    def ended(self, number: int) -> bool:
+        """Return whether a transaction is known to have ended."""
+        chains = self._chains().values()
+        return any(_ended(whole) for whole in chains if number in whole)
+
+    def _chains(self) -> Mapping[int, Mapping[int, Transaction]]:
+        """Return every change as its transactions by number, under the number of the first."""
+        known: dict[int, Transaction] = {}
+        for journal in reversed(self.journals):
+            known |= {transaction.id: transaction for transaction in journal.latest(50)}
+        found: dict[int, dict[int, Transaction]] = {}
+        for number in sorted(known):
+            first = number
+            while known[first].continues in known:
+                first = known[first].continues
+            found.setdefault(first, {})[number] = known[number]
+        return found
+
+    def _told(self, first: int) -> Open:
+        whole = self._chains()[first]
+        texts = [transaction.texts for transaction in whole.values() if transaction.texts]
+        steps = [row for number in whole for row in self._home(number).steps(number)]
+        begun = any(self._home(number).changed_anything(number) for number in whole)
+        last = steps[-1].step if steps else "lock"
+        return Open(whole[first], tuple(whole), texts[-1] if texts else b"", begun, last)
+
+    def _home(self, number: int) -> Journal:
+        return next(journal for journal in self.journals if journal.transaction(number))
+
+
+def _ended(whole: Mapping[int, Transaction]) -> bool:
+    """Return whether a change is over: whoever continued it last, with a higher number, had the last word."""
+    return any(transaction.outcome for transaction in whole.values())
+
+
+@contextmanager
+def records(state: Path, own: Journal) -> Iterator[Records]:
+    """Yield all journals of a state folder; ``own`` is the one that this controller writes."""
+    with ExitStack() as stack:
+        others = [stack.enter_context(closing(Journal(path))) for path in replica.kept(state)]
+        yield Records((own, *others))
+
+
+def obstacles(fences: Mapping[str, Fence], known: Records, *, take_over: bool) -> tuple[NetdrError, ...]:
+    """Given who holds the devices, return why a new change may not claim them: a sentence per device."""
+    return tuple(
+        BusyError(
+            f"change {fence.token} of {fence.holder} holds it and has not ended",
+            where=device,
+            hint="wait for it; if its controller is gone: netdr deploy --status, then --resume or --abort",
+        )
+        for device, fence in fences.items()
+        if fence.held and not take_over and not known.ended(fence.token)
+    )
+
+
+def overtaken(fences: Mapping[str, Fence], numbers: Collection[int]) -> tuple[FencedError, ...]:
+    """Given who claimed the devices of a change that is to be continued, return which of them are another's by now."""
+    return tuple(
+        FencedError(
+            f"change {fence.token} of {fence.holder} has claimed it since",
+            where=device,
+            hint="this change was ended from there; compare with `netdr diff`",
+        )
+        for device, fence in fences.items()
+        if fence.token > max(numbers)
+    )
