@@ -74,8 +74,7 @@ def prepare(device: str, session: DeviceSession, redact: Redact, part: Part) -> 
     if part.ours and stands.where in {"armed", "new"}:
         return Ready(stands.where, left=stands.left)
     if pending:
-        hint = "its own timer undoes it; then make the plan again"
-        raise BusyError("an earlier change still waits for its confirmation", where=device, hint=hint)
+        raise _waiting(device)
     if digest(now) != part.change.running:
         raise _drifted(device, redact(now), redact(part.intended), part.change.diff)
     own = session.load(part.intended)
@@ -83,6 +82,24 @@ def prepare(device: str, session: DeviceSession, redact: Redact, part: Part) -> 
         why = drift(redact(own), part.change.diff) if own.strip() else "it sees no difference"
         raise RefusedError("the device's own diff is not the planned one", where=device, why=why)
     return Ready("old", Before(now, session.neighbours()))
+
+
+def idle(device: str, session: DeviceSession) -> None:
+    """Raise BusyError if something is pending on a device that is not to change: it may be right only for a while."""
+    if session.pending():
+        raise _waiting(device)
+
+
+def free(_: str, session: DeviceSession, claim: Claim) -> None:
+    """End whatever change holds a device: undo what is pending there."""
+    session.claim(claim, take_over=True)
+    session.abandon()
+    session.release(claim.token)
+
+
+def _waiting(device: str) -> BusyError:
+    hint = "its own timer undoes it; then make the plan again"
+    return BusyError("an earlier change still waits for its confirmation", where=device, hint=hint)
 
 
 def _drifted(device: str, now: str, intended: str, planned: str) -> DriftError:

@@ -110,6 +110,9 @@ class Transaction:
             self._loaded = set(changed)
             least = float(self._plan.timers.settle + RESERVE) if self._past.ours else 0.0
             parts = {d: (Part(self._plan.devices[d], self._after(d), self._past.ours, least),) for d in changed}
+            if not self._past.ours:
+                idle = self._plan.devices.keys() - set(changed)
+                demand(self._steps.look("prepare", idle, Each(actions.idle)).outcomes)
             self._ready = self._prepared(Each(actions.prepare, (self._work.redact,), parts), changed)
             self._before |= {device: ready.before for device, ready in self._ready.items() if ready.before}
             # Before the first device changes, the way back is where a crash, or the loss of this site, leaves it.

@@ -116,14 +116,15 @@ class Engine:
         options = options or Options()
         self._here(change)
         plan.pinned(change, self.intended)
+        self._demand_none_open(change)
         if not change.changed:
             return Report(change.id, 0, "nothing", dict.fromkeys(change.devices, End("unchanged")), {})
         with self._changing(f"plan {change.id}") as (records, replicas):
-            self._bury(records, change, options)
+            _bury(records)
             fences = self._fences(change, options)
             if not fences.outcomes.ok:
                 return _refused(change, fences.outcomes.failures)
-            if held := unfinished.obstacles(fences.values, records, take_over=options.take_over):
+            if held := unfinished.obstacles(fences.values, records):
                 return _refused(change, held)
             claim = _claim(records, fences.values)
             opening = Opening(claim.token, change, lock.owner(), options.ticket)
@@ -141,10 +142,26 @@ class Engine:
         """Take the change back that was begun and never ended, on all its devices. Raise as ``resume``."""
         return self._continued("abort", options or Options())
 
+    def free(self, devices: Collection[str]) -> None:
+        """End whatever change holds these devices: for a site that must act although another one's change was cut off.
+
+        What is pending there is undone; what that change had confirmed already stays. Raise Problems if a device cannot
+        be freed.
+        """
+        with closing(Journal(replica.own(self.state))) as own, unfinished.records(self.state, own) as records:
+            fences = self.fleet.run(devices, "lock", Each(actions.fence))
+            results = self.fleet.run(devices, "free", Each(actions.free, (_claim(records, fences.values),)))
+        if not results.outcomes.ok:
+            raise Problems(results.outcomes.failures)
+
+    def open_changes(self) -> tuple[Open, ...]:
+        """Return the changes that were begun here, or where the journal is kept here, and never ended, oldest first."""
+        with closing(Journal(replica.own(self.state))) as own, unfinished.records(self.state, own) as records:
+            return records.open()
+
     def status(self) -> Status | None:
         """Return the change that was begun and never ended, with where each device stands; None if there is none."""
-        with closing(Journal(replica.own(self.state))) as journal, unfinished.records(self.state, journal) as records:
-            found = records.open()
+        found = self.open_changes()
         if not found:
             return None
         change = _planned(found[-1])
@@ -210,16 +227,16 @@ class Engine:
         if change.district != (here := self.network.district.settings.id):
             raise UsageError(f"the plan {change.id} is for {change.district}, not for {here}")
 
-    def _bury(self, records: Records, change: Plan, options: Options) -> None:
-        """Close what died before it changed anything. Raise BusyError if a change died later than that."""
-        own = records.journals[0]
-        for begun in records.open():
-            if own.transaction(begun.newest) is None:
-                continue  # another controller's: the devices say whether it still goes on
-            if not begun.begun:
-                own.close_transaction(begun.newest, "died")
-            elif not options.take_over and set(change.devices) & set(_planned(begun).changed):
-                raise _never_ended(begun)
+    def _demand_none_open(self, change: Plan) -> None:
+        """Raise BusyError if a change of this controller died after it began to change devices of the plan.
+
+        Of another controller's the devices say whether it still goes on.
+        """
+        with closing(Journal(replica.own(self.state))) as own, unfinished.records(self.state, own) as records:
+            for begun in records.open():
+                ours = own.transaction(begun.newest) is not None
+                if ours and begun.begun and set(change.devices) & set(_planned(begun).changed):
+                    raise _never_ended(begun)
 
     def _fences(self, change: Plan, options: Options) -> Results[Fence]:
         options.progress.stage("lock", len(change.devices))
@@ -269,6 +286,14 @@ def _claim(records: Records, fences: Mapping[str, Fence]) -> Claim:
     """Return the claim of a new transaction: its number is higher than any that a device or a journal knows."""
     seen = [fence.token for fence in fences.values()]
     return Claim(max([records.last, *seen]) + 1, lock.owner())
+
+
+def _bury(records: Records) -> None:
+    """Write of the changes that died before they changed anything that they are over."""
+    own = records.journals[0]
+    for begun in records.open():
+        if not begun.begun and own.transaction(begun.newest):
+            own.close_transaction(begun.newest, "died")
 
 
 def _planned(begun: Open) -> Plan:

@@ -45,16 +45,12 @@ class Silent:
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller of a deploy may choose. ``stop`` is asked between steps whether the operator wants to end it.
-
-    ``take_over``: end the claims of changes that never ended, instead of refusing; for a site whose other one is lost.
-    """
+    """What the caller of a deploy may choose. ``stop`` is asked between steps whether the operator wants to end it."""
 
     ticket: str = ""
     stop: Callable[[], bool] = lambda: False
     progress: Progress = field(default_factory=Silent)
     clock: Clock = field(default_factory=SystemClock)
-    take_over: bool = False
 
 
 @dataclass(frozen=True)

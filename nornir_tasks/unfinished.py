@@ -87,7 +87,7 @@ def records(state: Path, own: Journal) -> Iterator[Records]:
         yield Records((own, *others))
 
 
-def obstacles(fences: Mapping[str, Fence], known: Records, *, take_over: bool) -> tuple[NetdrError, ...]:
+def obstacles(fences: Mapping[str, Fence], known: Records) -> tuple[NetdrError, ...]:
     """Given who holds the devices, return why a new change may not claim them: a sentence per device."""
     return tuple(
         BusyError(
@@ -96,7 +96,7 @@ def obstacles(fences: Mapping[str, Fence], known: Records, *, take_over: bool) -
             hint="wait for it; if its controller is gone: netdr deploy --status, then --resume or --abort",
         )
         for device, fence in fences.items()
-        if fence.held and not take_over and not known.ended(fence.token)
+        if fence.held and not known.ended(fence.token)
     )
 
 
