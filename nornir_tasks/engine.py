@@ -149,8 +149,9 @@ class Engine:
         be freed.
         """
         with closing(Journal(replica.own(self.state))) as own, unfinished.records(self.state, own) as records:
-            fences = self.fleet.run(devices, "lock", Each(actions.fence))
-            results = self.fleet.run(devices, "free", Each(actions.free, (_claim(records, fences.values),)))
+            fences = self.fleet.run(devices, "lock", Each(actions.fence)).values
+            held = [device for device, fence in fences.items() if fence.held]
+            results = self.fleet.run(held, "free", Each(actions.free, (_claim(records, fences),)))
         if not results.outcomes.ok:
             raise Problems(results.outcomes.failures)
 

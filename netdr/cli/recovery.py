@@ -84,6 +84,7 @@ def _change(context: Context, wanted: Placement) -> Facts:
     near = {wire.far(host.id).node for host in network.hosts("services") for wire in network.wires_of(host.id)}
     devices = answering(network, sorted(near))
     with engine.opened(network, wanted, context.secrets, context.state) as fleet:
+        fleet.free(devices)
         change = fleet.plan_change(devices)
         report = fleet.deploy(change)
     if report.failures:
