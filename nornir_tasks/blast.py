@@ -7,6 +7,7 @@ comes first and alone: what is wrong with the change shows there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -108,30 +109,52 @@ def waves(
     """Given the class of each device that changes, return the waves in which they are armed.
 
     A device comes after all that are behind it on their management paths, and its role after the roles that have less
-    behind them. The first wave of a role holds the least critical device of each of its classes, the next the others.
+    behind them or are farther away. Of each role, the least critical device of each class comes first, then the others.
+    A change that only one device gets proves nothing about others: it comes with the others, unless nothing of its role
+    would come first.
     """
     critical = partial(_critical, paths, Blast(network, placement))
-    tier: dict[str, int] = {}
-    for node in network.devices:
-        tier[node.role] = max(tier.get(node.role, 0), paths.heights.get(node.id, 0))
+    tiers = _tiers(network, paths)
     found: list[tuple[str, ...]] = []
     begun: set[Class] = set()
     left = dict.fromkeys(changes)
     while left:
         ready = [device for device in left if not paths.behind(device) & left.keys()]
-        lowest = min(tier[network.node(device).role] for device in ready)
-        wave = [device for device in ready if tier[network.node(device).role] == lowest]
-        new = [device for device in wave if changes[device] not in begun]
+        lowest = min(tiers[network.node(device).role] for device in ready)
+        wave = [device for device in ready if tiers[network.node(device).role] == lowest]
+        new = {device: changes[device] for device in wave if changes[device] not in begun}
         if new:
-            first: dict[Class, str] = {}
-            for device in sorted(new, key=critical):
-                first.setdefault(changes[device], device)
-            wave = [device for device in wave if device in first.values()]
-        begun |= {changes[device] for device in wave}
+            first = _first({device: new[device] for device in sorted(new, key=critical)})
+            begun |= set(new.values())
+            wave = [device for device in wave if device in first]
         found.append(tuple(wave))
         for device in wave:
             del left[device]
     return tuple(found)
+
+
+def _tiers(network: Network, paths: Paths) -> Mapping[str, tuple[int, int]]:
+    """Return for each role how much is behind it, then how near it is, if anything is behind it."""
+    found: dict[str, tuple[int, int]] = {}
+    for role in {node.role for node in network.devices}:
+        known = [node.id for node in network.devices if node.role == role and node.id in paths.costs]
+        height = max((paths.heights[device] for device in known), default=0)
+        found[role] = (height, -min(paths.costs[device] for device in known) if height else 0)
+    return found
+
+
+def _first(changes: Mapping[str, Class]) -> Collection[str]:
+    """Given the class of each device, the least critical first, return those that come before the others."""
+    sizes = Counter(changes.values())
+    first: dict[tuple[str, ...], str] = {}
+    for device, change in changes.items():
+        if sizes[change] > 1:
+            first.setdefault(change, device)
+    begun = {change[:2] for change in first}
+    for device, change in changes.items():
+        if change[:2] not in begun:
+            first.setdefault(change[:2], device)
+    return first.values()
 
 
 def _critical(paths: Paths, blast: Blast, device: str) -> tuple[int, int, str]:

@@ -52,6 +52,10 @@ def _parameters(network: Network, device: str) -> Iterator[tuple[str, str]]:
         yield "unit", node.unit
         yield "name", network.units[node.unit].name.zh
         yield "name.en", network.units[node.unit].name.en
+    else:
+        place = next(site.name for site in network.district.sites if site.id == node.site)
+        yield "name", place.zh
+        yield "name.en", place.en
     for number, wire in enumerate(network.wires_of(device), 1):
         near, far = wire.end(device), wire.far(device)
         yield f"link{number}", wire.name

@@ -10,8 +10,11 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from inventory.network import Network, Wire
+
+Place = TypeVar("Place")
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def reachable(network: Network, start: str, nodes: Iterable[str] = (), links: It
     return spread(start, steps)
 
 
-def spread(start: str, steps: Callable[[str], Iterable[str]]) -> frozenset[str]:
+def spread(start: Place, steps: Callable[[Place], Iterable[Place]]) -> frozenset[Place]:
     """Return what can be reached from ``start`` when ``steps`` says where one gets from each place at once."""
     found, waiting = {start}, [start]
     while waiting:

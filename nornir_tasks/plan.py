@@ -8,33 +8,51 @@ out and must have the same hashes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from math import ceil
 
 from inventory.network import Network
 from netdr.kernel.errors import DriftError, Problems, UsageError
+from nornir_tasks import blast, inband
 from nornir_tasks.diff import digest
+from nornir_tasks.paths import Paths
 
-FORMAT = 1
+FORMAT = 2
+# The least time after which a device goes back by itself, and the most that it may be left alone for: seconds.
+LEAST, MOST = 120, 900
+# A commit costs a device about a second, and in the lab all devices share two processors: so much for one that was
+# never measured leaves room for a machine that is busy with other things, too.
+UNMEASURED = 4
+# How long before the devices' timers a change must be confirmed: seconds.
+RESERVE = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Timers:
     """In seconds: ``revert`` of the devices' own timer, ``gate`` for a wave to answer, ``settle`` for routing."""
 
-    revert: int = 120
+    revert: int = LEAST
     gate: int = 30
     settle: int = 45
 
     @classmethod
-    def of(cls, changed: int) -> Timers:
-        """Return the timers for so many devices that change.
+    def of(cls, waves: Iterable[Collection[str]], seconds: Mapping[str, float]) -> Timers:
+        """Given the waves and how many seconds each device's last commits took, return the timers.
 
-        A commit costs a device about a second, and in the lab all devices share two processors: four seconds each leave
-        room for a machine that is busy with other things, too.
+        ``revert`` = for every wave twice the longest of its devices' measured times, and a gate; then ``settle`` and
+        RESERVE; not less than LEAST, so that a slow day does no harm, nor more than MOST, so that a device that is cut
+        off is not left alone for long. A device that was never measured counts as the longest measured one. Where
+        nothing was measured: UNMEASURED for every device, not less than LEAST.
         """
-        return cls(revert=max(cls().revert, 4 * changed))
+        waves = [tuple(wave) for wave in waves]
+        known = [seconds[device] for wave in waves for device in wave if device in seconds]
+        if not known:
+            return cls(revert=max(LEAST, UNMEASURED * sum(map(len, waves))))
+        longest = [max(seconds.get(device, max(known)) for device in wave) for wave in waves if wave]
+        wanted = sum(2 * time + cls().gate for time in longest) + cls().settle + RESERVE
+        return cls(revert=min(MOST, max(LEAST, ceil(wanted))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A change of the network. ``waves`` holds the devices that change, farthest from the controller first."""
+    """A change of the network. ``waves`` holds the devices that change, farthest from the controller first.
+
+    ``inventory`` is the revision it was made from, ``author`` who made it; ``notes`` say what is unusual about it.
+    """
 
     id: str
     created: str
@@ -66,6 +87,9 @@ class Plan:
     checks: tuple[str, ...]
     waves: tuple[tuple[str, ...], ...]
     devices: Mapping[str, Change]
+    inventory: str = ""
+    author: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -85,48 +109,56 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a plan depends on besides the devices: where it is carried out from, where services are, what is checked."""
+    """What a plan depends on besides the devices: where it is carried out from, where services are, what is checked.
+
+    ``commit_seconds`` is how long each device's commit took lately, as far as that was measured.
+    """
 
     controller: str
     placement: Mapping[str, str]
     checks: tuple[str, ...] = ()
+    commit_seconds: Mapping[str, float] = field(default_factory=dict)
+    inventory: str = ""
+    author: str = ""
 
 
 def make(network: Network, setting: Setting, devices: Mapping[str, Observed], at: datetime) -> Plan:
     """Given every device in scope as it is and should be, return the plan that makes it so.
 
-    The id is the time and the beginning of the hash of all that the plan is pinned to.
+    The id is the time and the beginning of the hash of all that the plan is pinned to. Raise Problems if there is no
+    order in which the change does not cut off the controller that makes it.
     """
     changes = {
         device: Change(device, seen.mechanism, digest(seen.running), digest(seen.intended), seen.diff)
         for device, seen in devices.items()
     }
-    changed = [device for device, change in changes.items() if change.changes]
     pinned = json.dumps([[c.device, c.running, c.intended] for c in changes.values()])
+    waves, notes = _waves(network, setting, devices)
     return Plan(
         id=f"{at:%Y%m%dT%H%M%SZ}-{digest(pinned)[:8]}",
         created=at.isoformat(timespec="seconds"),
         district=network.district.settings.id,
         controller=setting.controller,
         placement=dict(setting.placement),
-        timers=Timers.of(len(changed)),
+        timers=Timers.of(waves, setting.commit_seconds),
         checks=setting.checks,
-        waves=waves(network.distances(setting.controller), changed),
+        waves=waves,
         devices=changes,
+        inventory=setting.inventory,
+        author=setting.author,
+        notes=notes,
     )
 
 
-def waves(distances: Mapping[str, int], devices: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Given distances from the controller, return the devices grouped by distance, farthest first.
-
-    A change on the way to a device can cut off the hand that makes it, so the far side is changed while the near side
-    still is as it was. A device with no known way comes first.
-    """
-    far = 1 + max(distances.values(), default=0)
-    found: dict[int, list[str]] = {}
-    for device in devices:
-        found.setdefault(distances.get(device, far), []).append(device)
-    return tuple(tuple(found[distance]) for distance in sorted(found, reverse=True))
+def _waves(
+    network: Network, setting: Setting, devices: Mapping[str, Observed]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """Return the waves and why they are not the usual ones."""
+    diffs = {device: seen.diff for device, seen in devices.items() if seen.running != seen.intended}
+    paths = Paths.of(network, setting.controller)
+    waves = blast.waves(network, paths, setting.placement, blast.classes(network, diffs))
+    texts = {device: (seen.running, seen.intended) for device, seen in devices.items()}
+    return inband.ordered(network, setting.controller, texts, waves)
 
 
 def pinned(plan: Plan, intended: Mapping[str, str]) -> None:
@@ -174,6 +206,7 @@ def parse(text: str, where: str) -> Plan:
                 **value,
                 "timers": Timers(**value["timers"]),
                 "checks": tuple(value["checks"]),
+                "notes": tuple(value["notes"]),
                 "waves": tuple(tuple(wave) for wave in value["waves"]),
                 "devices": {device: Change(**change) for device, change in value["devices"].items()},
             }

@@ -91,6 +91,22 @@ def test_another_change_has_a_first_device_of_its_own(linwu: Network) -> None:
     assert set(found[0]) == {"acc-ferry", "acc-mill", "cave-gw"}
 
 
+def test_where_every_device_has_a_change_of_its_own_one_of_each_kind_goes_first(linwu: Network) -> None:
+    changes = {node.id: (node.platform, node.role, node.id) for node in linwu.devices}
+    found = waves(linwu, Paths.of(linwu, "warden"), HOME, changes)
+    assert [len(wave) for wave in found] == [2, 7, 1, 2, 1]
+
+
+def test_the_example_goes_in_six_steps_that_grow_within_each_role() -> None:
+    """core-1 and core-2 have the controller, so each is one link nearer than the aggregation devices."""
+    network = load.network(Path(__file__).parents[2] / "inventory/suxian")
+    home = placement.home(network.district).active
+    found = waves(network, Paths.of(network, "ctl-1"), home, everywhere(network))
+    roles = [{network.node(device).role for device in wave} for wave in found]
+    assert roles == [{"access", "dr"}, {"access"}, {"aggregation"}, {"aggregation"}, {"core"}, {"core"}]
+    assert [len(wave) for wave in found] == [2, 35, 1, 1, 1, 1]
+
+
 def test_one_device_is_one_wave(linwu: Network) -> None:
     assert waves(linwu, Paths.of(linwu, "warden"), HOME, {"hub": ("linux", "core", "")}) == (("hub",),)
     assert waves(linwu, Paths.of(linwu, "warden"), HOME, {}) == ()

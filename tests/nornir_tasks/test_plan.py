@@ -9,7 +9,7 @@ import pytest
 from inventory.network import Network
 from netdr.kernel.errors import DriftError, Problems, UsageError
 from nornir_tasks.diff import unified
-from nornir_tasks.plan import Observed, Plan, Setting, dump, make, narrowed, parse, pinned, waves
+from nornir_tasks.plan import Observed, Plan, Setting, Timers, dump, make, narrowed, parse, pinned
 
 AT = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 
@@ -26,8 +26,30 @@ def test_far_devices_come_first(plan: Plan) -> None:
     assert plan.changed == ("acc-ferry", "ring-s", "hub")
 
 
-def test_a_device_with_no_known_way_comes_before_all() -> None:
-    assert waves({"near": 1, "far": 3}, ["near", "far", "lost"]) == (("lost",), ("far",), ("near",))
+@pytest.mark.parametrize(
+    ("waves", "seconds", "revert"),
+    [
+        # Nothing measured: four seconds a device, at least two minutes.
+        ([["a"], ["b"]], {}, 120),
+        ([["a"] * 41], {}, 164),
+        # Twice the longest of each wave, 30 s a gate, 45 s to settle, 10 s in reserve.
+        ([["a", "b"], ["c"]], {"a": 1.0, "b": 10.0, "c": 2.5}, 2 * 10 + 30 + 2 * 2.5 + 30 + 45 + 10),
+        # One that was never measured counts as the slowest that was.
+        ([["a"], ["b"]], {"a": 20.2}, 41 + 30 + 40 + 30 + 45 + 10),
+        ([["a"]], {"a": 1.0}, 120),
+        ([["a"]], {"a": 3600.0}, 900),
+        ([], {}, 120),
+    ],
+)
+def test_timers_grow_with_what_was_measured(waves: list[list[str]], seconds: dict[str, float], revert: float) -> None:
+    assert Timers.of(waves, seconds).revert == revert
+
+
+def test_a_plan_says_what_it_was_made_from_and_by_whom(linwu: Network) -> None:
+    seen = {"hub": Observed("a\n", "b\n", unified("a\n", "b\n"), "commit-confirm")}
+    made = make(linwu, Setting("warden", {}, inventory="1234abcd", author="li@warden"), seen, AT)
+    assert (made.inventory, made.author, made.notes) == ("1234abcd", "li@warden", ())
+    assert parse(dump(made), "plan.json") == made
 
 
 def test_a_file_gives_the_same_plan_back(plan: Plan) -> None:
