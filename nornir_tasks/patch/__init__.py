@@ -1,0 +1,1 @@
+"""Command lists for line configurations without an atomic commit, safe after every command. Pure: no I/O."""

@@ -1,0 +1,209 @@
+"""What must hold after every single command: what is so before and after the whole change is so all the time. Pure.
+
+Besides lines and members that both configurations have, that is: an applied filter lets each kind of packet through if
+both do and stops it if both do; networks that both route are routed; an interface that has an address in both has one;
+and the device is reached at its management address from the management sources.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from nornir_tasks.patch.dialect import Path, Point
+from nornir_tasks.patch.facts import Facts, Place, Reader
+from nornir_tasks.patch.model import Device, State
+from nornir_tasks.patch.rules import Match, Universe, packet, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """How the device is managed: the ``address`` the session is to, the networks it comes from, the TCP port.
+
+    ``uplinks`` are the ports that lead there, if they are known; otherwise any port that carries the VLAN is one.
+    """
+
+    address: IPv4Address
+    sources: tuple[IPv4Network, ...]
+    uplinks: tuple[str, ...] = ()
+    port: int = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold: its name, and what is wrong."""
+
+    invariant: str
+    what: str
+
+    def __str__(self) -> str:
+        """Return both."""
+        return f"{self.invariant}: {self.what}"
+
+
+class Invariants:
+    """Says what is violated in a state on the way from one state to another."""
+
+    def __init__(self, device: Device, old: State, new: State, management: Management | None = None) -> None:
+        self._device, self._reader = device, Reader(device)
+        self._old, self._new = old.paths, new.paths
+        self._before, self._after = self._reader.read(old), self._reader.read(new)
+        self._management = management
+        self._universes: dict[Place, Universe] = {}
+        self._masks: dict[tuple[Place, tuple[str, ...]], int | None] = {}
+        self._needs = [(re.compile(need.path), need.other) for need in device.dialect.needs]
+        self._needed: dict[Path, tuple[Path, ...]] = {}
+        # What was broken to begin with cannot be kept.
+        self._excused = {found.invariant for found in self._managed(self._before)} if management else set()
+
+    def broken(self, state: State) -> tuple[Violation, ...]:
+        """Return everything that is violated in a state."""
+        facts = self._reader.read(state)
+        return (
+            *self._kept(state.paths),
+            *self._hanging(state.paths),
+            *self._filters(facts),
+            *self._gateways(facts),
+            *(found for found in self._managed(facts) if found.invariant not in self._excused),
+        )
+
+    def _kept(self, paths: frozenset[Path]) -> Iterator[Violation]:
+        for path in (self._old & self._new) - paths:
+            if not self._about_filters(path):
+                yield Violation("what stays is not touched", f"'{' / '.join(path)}' is gone")
+        for path in paths - self._old - self._new:
+            if not self._about_filters(path):
+                yield Violation("nothing strange comes", f"'{' / '.join(path)}' is in neither configuration")
+
+    def _about_filters(self, path: Path) -> bool:
+        return self._device.is_list(path) or bool(self._reader.applications(path))
+
+    def _hanging(self, paths: frozenset[Path]) -> Iterator[Violation]:
+        for path in paths:
+            for other in self._needs_of(path):
+                excused = any(path in known and other not in known for known in (self._old, self._new))
+                if other not in paths and not excused:
+                    yield Violation("nothing hangs", f"'{' / '.join(path)}' without '{' / '.join(other)}'")
+
+    def _needs_of(self, path: Path) -> tuple[Path, ...]:
+        if path not in self._needed:
+            text = "\n".join(path)
+            found = ((pattern.fullmatch(text), other) for pattern, other in self._needs)
+            self._needed[path] = tuple(tuple(other.format(**m.groupdict()).split("\n")) for m, other in found if m)
+        return self._needed[path]
+
+    def _filters(self, facts: Facts) -> Iterator[Violation]:
+        for place in {*self._before.applied, *self._after.applied, *facts.applied}:
+            what = self._filter(place, facts)
+            if what:
+                yield Violation("an applied filter is between old and new", f"{' '.join(place)}: {what}")
+
+    def _filter(self, place: Place, facts: Facts) -> str:
+        """Return what is wrong with the filter at a place; empty if nothing is."""
+        applied = facts.applied.get(place, [])
+        ends = [end for end in (self._before, self._after) if end.works(place[0])]
+        if len(applied) > 1:
+            return "two lists at once"
+        if not facts.works(place[0]) or not ends:
+            return ""
+        if applied and not facts.lists.get(applied[0][1]):
+            return f"{applied[0][1]} is empty" if all(_filled(end, place) for end in ends) else ""
+        return self._between(place, facts, ends)
+
+    def _between(self, place: Place, facts: Facts, ends: Sequence[Facts]) -> str:
+        now, *found = (_rules(one, place) for one in (facts, *ends))
+        if now in found:
+            return ""
+        masks = [self._mask(place, one) for one in (now, *found)]
+        if None in masks:
+            return "its rules are not understood, so only a swap of the whole list is safe"
+        present, *known = (mask for mask in masks if mask is not None)
+        opened, closed = present, ~present
+        for mask in known:
+            opened, closed = opened & ~mask, closed & mask
+        return "lets through what it must not" if opened else "stops what must pass" if closed else ""
+
+    def _mask(self, place: Place, texts: tuple[str, ...] | None) -> int | None:
+        """Return the packets that pass a place; None if a rule is not understood."""
+        universe = self._universe(place)
+        if texts is None:
+            return universe.all
+        if (place, texts) not in self._masks:
+            matches = self._understood(texts)
+            otherwise = universe.all if self._point(place).otherwise == "permit" else 0
+            self._masks[place, texts] = None if matches is None else universe.passing(matches, otherwise)
+        return self._masks[place, texts]
+
+    def _understood(self, texts: Iterable[str]) -> tuple[Match, ...] | None:
+        """Return what rules match; None if one of them is not understood."""
+        found = [parse(text, self._device.dialect.lists.grammar) for text in texts]
+        return None if None in found else tuple(match for match in found if match)
+
+    def _universe(self, place: Place) -> Universe:
+        if place not in self._universes:
+            found = [self._understood(_rules(end, place) or ()) or () for end in (self._before, self._after)]
+            self._universes[place] = Universe([*found[0], *found[1]])
+        return self._universes[place]
+
+    def _point(self, place: Place) -> Point:
+        return next(end.applied[place][0][0] for end in (self._before, self._after) if place in end.applied)
+
+    def _gateways(self, facts: Facts) -> Iterator[Violation]:
+        before, after = self._before, self._after
+        for network in before.routes.keys() & after.routes.keys():
+            works = before.resolved(network) and after.resolved(network)
+            if network not in facts.routes or (works and not facts.resolved(network)):
+                yield Violation("gateways are present", f"no way to {network}")
+        for at in before.addresses.keys() & after.addresses.keys() - facts.addresses.keys():
+            yield Violation("gateways are present", f"{at} has no address")
+
+    def _managed(self, facts: Facts) -> Iterator[Violation]:
+        how = self._management
+        if how is None:
+            return
+        at = next((at for at, found in facts.addresses.items() if how.address in {one.ip for one in found}), None)
+        if at is None or at in facts.shut:
+            yield Violation("management address", f"{how.address} is on no interface that is up")
+            return
+        vlan = facts.svis.get(at)
+        if vlan is not None and (vlan not in facts.vlans or not _led(facts.carriers(vlan), how.uplinks)):
+            yield Violation("management VLAN", f"no uplink carries VLAN {vlan} of {at}")
+        for source in how.sources:
+            if not facts.reaches(source):
+                yield Violation("management route", f"no way to {source}")
+            for place in ((at, way) for way in ("in", "inbound")):
+                yield from self._admitted(facts, place, source)
+            for place in (place for place in facts.applied if place[0] not in facts.interfaces):
+                yield from self._admitted(facts, place, source)
+
+    def _admitted(self, facts: Facts, place: Place, source: IPv4Network) -> Iterator[Violation]:
+        how, texts = self._management, _rules(facts, place)
+        if how is None or not texts or place[1] in {"out", "outbound"}:
+            return
+        matches = self._understood(texts)
+        asked = packet(source, how.address, how.port)
+        verdict = _verdict(matches, asked, facts.applied[place][0][0]) if matches is not None else True
+        if not verdict:
+            yield Violation("management filter", f"{' '.join(place)} stops {source}")
+
+
+def _verdict(matches: Sequence[Match], asked: Match, point: Point) -> bool:
+    universe = Universe([*matches, asked])
+    passing = universe.passing(matches, universe.all if point.otherwise == "permit" else 0)
+    return bool(passing & universe.mask(asked))
+
+
+def _led(carriers: set[str], uplinks: tuple[str, ...]) -> bool:
+    return bool(carriers & set(uplinks)) if uplinks else bool(carriers)
+
+
+def _rules(facts: Facts, place: Place) -> tuple[str, ...] | None:
+    """Return the rules that are applied at a place; None if there is no filter."""
+    applied = facts.applied.get(place)
+    return facts.lists.get(applied[0][1], ()) if applied else None
+
+
+def _filled(facts: Facts, place: Place) -> bool:
+    return _rules(facts, place) != ()
