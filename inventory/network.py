@@ -178,8 +178,12 @@ class Network:
         """Return the servers of a role, at one site or at all."""
         return tuple(host for host in self._hosts if host.role == role and site in {None, host.site})
 
-    def distances(self, start: str, without: frozenset[str] = frozenset()) -> Mapping[str, int]:
-        """Return how many links away from ``start`` each reachable node is when the nodes ``without`` are gone.
+    def distances(
+        self, start: str, without: frozenset[str] = frozenset(), cut: frozenset[str] = frozenset()
+    ) -> Mapping[str, int]:
+        """Return how many links away from ``start`` each reachable node is.
+
+        The nodes ``without`` and the links ``cut`` (by name) are gone.
 
         Hosts and the city do not forward, so no path leads through them.
         """
@@ -191,7 +195,7 @@ class Network:
                 continue
             for wire in self.wires_of(here):
                 there = wire.far(here).node
-                if there not in found and there not in without:
+                if there not in found and there not in without and wire.name not in cut:
                     found[there] = found[here] + 1
                     queue.append(there)
         return found

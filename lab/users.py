@@ -34,7 +34,7 @@ def namespace(lab: str, unit: str) -> str:
 
 def allowed(network: Network, service: str) -> tuple[str, ...]:
     """Return the units that the policy lets use a service from the network of their user host."""
-    address, port = _endpoint(network, service)
+    address, port = endpoint(network, service)
     target = Target("service", service, IPv4Address(address))
     nets = {user_host(network, net): net for net in network.nets}
     return tuple(unit for unit in network.units if permits(network, nets[f"host-{unit}"], target, f"tcp/{port}"))
@@ -45,7 +45,7 @@ def reached(lab: str, network: Network, service: str, units: Iterable[str] | Non
 
     Return the seconds until the answer was there, None for a unit that got none. Raise LabError if the lab is not up.
     """
-    address, port = _endpoint(network, service)
+    address, port = endpoint(network, service)
 
     def ask(_unit: str) -> float | None:
         began = time.monotonic()
@@ -63,7 +63,7 @@ def survivors(lab: str, network: Network, service: str, units: Iterable[str] | N
 
     Each unit asks for its own. Raise LabError, naming the unit, if one gets no answer: then nothing is known.
     """
-    address, port = _endpoint(network, service)
+    address, port = endpoint(network, service)
 
     def ask(unit: str) -> list[str]:
         try:
@@ -76,7 +76,8 @@ def survivors(lab: str, network: Network, service: str, units: Iterable[str] | N
     return frozenset(case for cases in answers.values() for case in cases)
 
 
-def _endpoint(network: Network, service: str) -> tuple[str, int]:
+def endpoint(network: Network, service: str) -> tuple[str, int]:
+    """Return a service's address and the port it is asked at. Raise UsageError, listing all, if there is none such."""
     found = {each.id: each for each in network.district.services}
     if service not in found:
         raise UsageError(unknown("service", service, found))
@@ -152,7 +153,7 @@ def errand(lab: str, network: Network, visited: Iterable[str], log: Path, interv
     apps = {service.id: service.app for service in network.district.services}
     return Errand(
         units={unit: namespace(lab, unit) for unit in network.units},
-        services={name: (*_endpoint(network, name), apps[name] == "casework") for name in names},
+        services={name: (*endpoint(network, name), apps[name] == "casework") for name in names},
         visits=[(unit, name) for name in names for unit in allowed(network, name)],
         interval=interval,
         log=str(log),
