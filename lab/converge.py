@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from lab.adjacency import neighbours
 from lab.commands import run
 from lab.model import LabNode, Topology
 from lab.node import enter
@@ -40,9 +40,7 @@ def _unreached(topology: Topology, node: LabNode, observer: LabNode) -> LabError
 
 def _neighbours(topology: Topology, name: str) -> str:
     try:
-        done = run([*enter(topology, name), "vtysh", "-c", "show ip ospf neighbor json"], limit_s=5)
-        found = json.loads(done.stdout).get("neighbors", {})
-    except (LabError, ValueError) as error:
+        found = neighbours(topology, name)
+    except LabError as error:
         return f"unknown ({error})"
-    rows = [f"{router} {row[0]['nbrState' if 'nbrState' in row[0] else 'state']}" for router, row in found.items()]
-    return ", ".join(rows) or "none"
+    return ", ".join(f"{router} {state}" for (router, _), state in found.items()) or "none"

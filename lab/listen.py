@@ -48,7 +48,7 @@ class Listener(Protocol):
     socket: socket.socket
 
     def answer(self) -> None:
-        """Send what has arrived back to where it came from."""
+        """Send what has arrived back to where it came from; end connections, which would fill the queue."""
 
 
 @contextmanager
@@ -69,18 +69,17 @@ def listening(endpoints: Iterable[Endpoint]) -> Iterator[tuple[Listener, ...]]:
                 continue
             if listener is not None:
                 stack.enter_context(listener.socket)
-                if endpoint.protocol == "udp":
-                    served.append(listener)
+                served.append(listener)
         if problems:
             raise Problems(problems)
         yield tuple(served)
 
 
 class _Socket:
-    """A listening socket; datagrams are sent back as they came."""
+    """A listening socket; datagrams are sent back as they came, connections end once they are made."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        tcp = endpoint.protocol == "tcp"
+        self._tcp = tcp = endpoint.protocol == "tcp"
         kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
         self.socket = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
         try:
@@ -94,6 +93,8 @@ class _Socket:
 
     def answer(self) -> None:
         with suppress(OSError):
+            while self._tcp:
+                self.socket.accept()[0].close()
             data, sender = self.socket.recvfrom(2048)
             self.socket.sendto(data, sender)
 

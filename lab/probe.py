@@ -122,7 +122,7 @@ class _Attempt(Protocol):
         """Given that the socket is ready, return the flows that were answered."""
 
 
-class _Connection:
+class Connection:
     """A TCP connection under way."""
 
     event = selectors.EVENT_WRITE
@@ -133,10 +133,12 @@ class _Connection:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def begin(self) -> None:
+        """Send the first packet. Raise OSError if there is no way to the destination."""
         with suppress(BlockingIOError):
             self.socket.connect(self._to.pair)
 
     def answered(self) -> set[int]:
+        """Given that the socket is ready, return the flow if the connection was made."""
         self.open = False
         return set() if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) else {self._index}
 
@@ -192,7 +194,7 @@ class _Pings:
         return set() if index is None else {index}
 
 
-_KINDS: Mapping[str, Callable[[int, Endpoint], _Attempt]] = {"tcp": _Connection, "udp": _Datagram}
+_KINDS: Mapping[str, Callable[[int, Endpoint], _Attempt]] = {"tcp": Connection, "udp": _Datagram}
 
 
 def echo_request(identifier: int, number: int) -> bytes:
