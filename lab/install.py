@@ -34,6 +34,9 @@ $IncludeConfig /etc/rsyslog.d/*.conf
 *.* -/var/log/syslog
 """
 
+# The arguments of sshd, where Debian's own init script has them.
+SSHD_ARGUMENTS = "/etc/default/ssh"
+
 # What every node's kernel is told. 1000 groups: a router is a member of OSPF's on every port, and the default of 20
 # leaves the others without neighbours.
 _SYSCTL = {
@@ -99,6 +102,7 @@ def login(access: Login) -> Mapping[str, File]:
     rule = f"{access.account} ALL=(ALL) NOPASSWD: {access.sudo}\n"
     return {
         "/etc/ssh/sshd_config": File(_SSHD, 0o600),
+        SSHD_ARGUMENTS: File("SSHD_OPTS=\n"),
         f"/etc/ssh/authorized_keys/{access.account}": File(f"{access.public_key}\n"),
         "/etc/sudoers": File("Defaults secure_path=/usr/sbin:/usr/bin:/sbin:/bin\n@includedir /etc/sudoers.d\n", 0o440),
         f"/etc/sudoers.d/{access.account}": File(rule, 0o440),

@@ -128,8 +128,7 @@ def _device(network: Network, node: Node) -> Mapping[str, File]:
 
 
 def _host(network: Network, node: Node, supplies: Supplies) -> Mapping[str, File]:
-    commands = (*_host_commands(network, node), *services.boot(network, node.id), ("/usr/sbin/sshd",))
-    files = {**services.host_files(network, node.id), BOOT: _script(commands)}
+    files = {**services.host_files(network, node.id), BOOT: host_boot(network, node, services.boot(network, node.id))}
     if first := services.first_start(network, node.id):
         files[FIRST_START] = _script(first)
     if node.role == "controller":
@@ -137,6 +136,11 @@ def _host(network: Network, node: Node, supplies: Supplies) -> Mapping[str, File
         state = {**supplies.state, "ssh/known_hosts": File(known)}
         files |= {f"{STATE}/{path}": file for path, file in state.items()}
     return files
+
+
+def host_boot(network: Network, node: Node, more: Iterable[tuple[str, ...]]) -> File:
+    """Return the boot of a server: its network, the commands ``more``, then its SSH server."""
+    return _script((*_host_commands(network, node), *more, ("/usr/sbin/sshd",)))
 
 
 def _host_commands(network: Network, node: Node) -> Iterator[tuple[str, ...]]:

@@ -12,7 +12,9 @@ mkdir -p /run/sshd /run/lldpd /run/agentx /var/agentx
 install -d -o _chrony -g _chrony -m 750 /run/chrony
 try snmpd -LSwd -Lf /dev/null -u Debian-snmp -g Debian-snmp -I -smux,mteTrigger,mteTriggerConf -p /run/snmpd.pid
 try start_routing
-try /usr/sbin/sshd
+. /etc/default/ssh
+# shellcheck disable=SC2086,SC2154  # a list of options; from the file above
+try /usr/sbin/sshd $SSHD_OPTS
 try lldpd
 # In the foreground, put into the background here: its own way of going there takes a second of waiting.
 rsyslogd -n >/dev/null 2>&1 &

@@ -11,6 +11,7 @@ import click
 
 from inventory import placement
 from inventory.select import select
+from netdr.cli import tryout, twintext
 from netdr.cli.changes import grouped, groups_json, show_groups, show_plan
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
@@ -25,6 +26,25 @@ limit_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result for programs.")
 check_option = click.option(
     "--check", "checks", multiple=True, metavar="CMD", help="A command that must exit with 0 after the change."
+)
+twin_option = click.option(
+    "--twin",
+    is_flag=False,
+    flag_value="",
+    metavar="[PLAN]",
+    help="Try it on a lab that is as the devices are now; or a plan from elsewhere, with --before.",
+)
+sweep_option = click.option(
+    "--sweep",
+    is_flag=False,
+    flag_value="all",
+    metavar="[WHAT]",
+    help="On the twin, fail each link and device in turn: all, links, devices, or names with commas between.",
+)
+before_option = click.option(
+    "--before",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The inventory folder that a plan from elsewhere starts from.",
 )
 
 
@@ -58,21 +78,44 @@ def diff(context: Context, limit: str, as_json: bool) -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: plans/ID.json in the state folder."
 )
+@twin_option
+@sweep_option
+@before_option
 @json_option
 @click.pass_obj
-def plan(context: Context, limit: str, checks: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+def plan(  # noqa: PLR0913, PLR0917 - one argument per option
+    context: Context,
+    limit: str,
+    checks: tuple[str, ...],
+    out: Path | None,
+    twin: str | None,
+    sweep: str | None,
+    before: Path | None,
+    as_json: bool,
+) -> int:
     """Write down what would be changed, in which order, and how it is undone; change nothing.
 
-    With --json: plan (id), file, devices (how many), changed (ids), waves, groups, checks, timers, seconds.
+    With --json: plan (id), file, devices (how many), changed (ids), waves, groups, checks, timers, seconds. With --twin
+    also twin: ok, lab, base, up_s, deploy (as netdr deploy prints it), loss (by unit: sent, lost, longest_gap_s),
+    matrix (cells, mismatches), sweep (links, devices, findings, single_points), seconds. Exit status 8 if the twin says
+    no.
     """
     start = time.monotonic()
+    asked = tryout.wish(context, twin, sweep, before)
+    if asked and asked.file:
+        return tryout.of_file(context, asked, asked.file, as_json=as_json)
     with engine_of(context) as devices, Ticker(context) as ticker:
         made = devices.plan_change(select(context.network.devices, limit), checks, ticker)
+        present = devices.observe((), ticker) if asked else {}
     file = _write(context, made, out)
     if not as_json:
         show_plan(context, context.network, made)
         click.echo(context.text(f"plan: {file}", f"计划文件：{file}"))
-        return
+    trial = tryout.of_plan(context, asked, made, present) if asked else None
+    if not as_json:
+        if trial:
+            twintext.show(context, trial)
+        return tryout.exit_code(trial) if trial else 0
     found = grouped(context.network, {device: made.devices[device].diff for device in made.changed})
     print_json(
         {
@@ -84,9 +127,11 @@ def plan(context: Context, limit: str, checks: tuple[str, ...], out: Path | None
             "groups": groups_json(found),
             "checks": made.checks,
             "timers": {"revert": made.timers.revert, "gate": made.timers.gate, "settle": made.timers.settle},
+            **({"twin": trial.as_dict()} if trial else {}),
             "seconds": round(time.monotonic() - start, 3),
         }
     )
+    return tryout.exit_code(trial) if trial else 0
 
 
 @contextmanager

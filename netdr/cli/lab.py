@@ -16,7 +16,8 @@ from netdr.cli.context import Context, print_json
 from netdr.kernel.errors import LabError, UsageError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_STEPS: dict[Step, tuple[str, str]] = {
+# What is said of each step of bringing a lab up: English, Chinese.
+STEPS: dict[Step, tuple[str, str]] = {
     "clean": ("looking for leftovers", "检查残留"),
     "disks": ("making disks", "准备磁盘"),
     "network": ("making namespaces and cables", "建立命名空间与链路"),
@@ -51,7 +52,7 @@ def up(context: Context, name: str | None) -> None:
         plan = labplan.plan(context, called)
     account = context.network.district.settings.management.account
     try:
-        control.up(plan, account, lambda step: context.step(*_STEPS[step]))
+        control.up(plan, account, lambda step: context.step(*STEPS[step]))
     except KeyboardInterrupt:
         click.echo(
             context.text(f"interrupted: the lab {called} is removed", f"已中断：实验环境 {called} 已清除"), err=True
