@@ -173,7 +173,7 @@ class Engine:
     def _continued(self, way: Way, options: Options) -> Report:
         with self._changing(f"{way} of a change") as (records, replicas):
             if not (found := records.open()):
-                raise UsageError("no change was begun and never ended", hint="netdr deploy --status")
+                raise UsageError("every change that was begun has ended", hint="there is nothing to finish or to take back")
             begun = found[-1]
             change = _planned(begun)
             self._here(change)

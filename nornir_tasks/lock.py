@@ -38,8 +38,10 @@ def held(state: Path, purpose: str) -> Iterator[str]:
             raise BusyError("another change is under way", where=str(path), why=why, hint="wait for it") from error
         dead = _holder(file)
         _write(file, json.dumps({"owner": owner(), "pid": os.getpid(), "since": _now(), "purpose": purpose}))
-        yield dead
-        _write(file, "")
+        try:
+            yield dead
+        finally:
+            _write(file, "")
     finally:
         os.close(file)
 

@@ -184,5 +184,5 @@ def test_a_device_held_by_another_controllers_change_is_refused(rig: Rig) -> Non
 def test_nothing_to_finish_is_said(rig: Rig) -> None:
     assert rig.engine.status() is None
     for act in (rig.engine.resume, rig.engine.abort):
-        with pytest.raises(UsageError, match="no change was begun"):
+        with pytest.raises(UsageError, match="every change that was begun has ended"):
             act(options(rig))
