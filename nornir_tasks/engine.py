@@ -290,8 +290,11 @@ def _claim(records: Records, fences: Mapping[str, Fence]) -> Claim:
 
 
 def _bury(records: Records) -> None:
-    """Write of the changes that died before they changed anything that they are over."""
+    """Write of the changes that died before they changed anything, or were ended elsewhere, that they are over."""
     own = records.journals[0]
+    for transaction in own.unfinished():
+        if records.ended(transaction.id):
+            own.close_transaction(transaction.id, "ended elsewhere")
     for begun in records.open():
         if not begun.begun and own.transaction(begun.newest):
             own.close_transaction(begun.newest, "died")
