@@ -9,6 +9,7 @@ import click
 
 from inventory.network import Network
 from netdr.cli.context import Context
+from nornir_tasks.blast import Blast
 from nornir_tasks.diff import size
 from nornir_tasks.engine import Status
 from nornir_tasks.grouping import Group, compared, groups, parameters
@@ -61,12 +62,7 @@ def show_plan(context: Context, network: Network, plan: Plan) -> None:
         click.echo(_nothing(context, len(plan.devices)))
         return
     show_groups(context, grouped(network, {device: plan.devices[device].diff for device in changed}))
-    click.echo(context.text("order, far to near:", "顺序（由远及近）："))
-    for number, wave in enumerate(plan.waves, 1):
-        listed = textwrap.fill(
-            " ".join(wave), 110, initial_indent=f"  {number}. ", subsequent_indent="     ", break_on_hyphens=False
-        )
-        click.echo(listed)
+    _show_waves(context, network, plan)
     seconds = plan.timers.revert
     click.echo(
         context.text(
@@ -77,6 +73,25 @@ def show_plan(context: Context, network: Network, plan: Plan) -> None:
     for check in plan.checks:
         click.echo(context.text(f"check afterwards: {check}", f"变更后检查：{check}"))
     click.echo(summary(context, plan))
+
+
+def _show_waves(context: Context, network: Network, plan: Plan) -> None:
+    """Print the order, with how many units lose a service if a whole wave goes wrong."""
+    click.echo(context.text("order, far to near, the least critical first:", "顺序（由远及近，先易后难）："))
+    blast = Blast(network, plan.placement)
+    for number, wave in enumerate(plan.waves, 1):
+        units = len(blast.stake(wave).units)
+        stake = context.text(f"({units} unit{'s' * (units != 1)} at stake)", f"（影响 {units} 个单位）")
+        listed = textwrap.fill(
+            f"{' '.join(wave)} {stake}",
+            110,
+            initial_indent=f"  {number}. ",
+            subsequent_indent="     ",
+            break_on_hyphens=False,
+        )
+        click.echo(listed)
+    for note in plan.notes:
+        click.echo(context.text(f"note: {note}", f"注意：{note}"))
 
 
 def summary(context: Context, plan: Plan) -> str:
