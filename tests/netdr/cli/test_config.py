@@ -80,8 +80,11 @@ def test_a_plan_shows_identical_changes_once_and_the_order(
     # the city is at the ninth link of one and at the eighth of the other.
     assert "11 devices, identical up to ⟨id⟩:" in shown
     assert shown.count("+banner welcome") == 3
-    assert "1. cave-gw acc-clinic acc-school acc-market acc-ferry acc-quarry\n" in shown
-    assert "3. hub\n" in shown
+    # The remote post has one service of the lowest tier, and no other device of its role has the change of cave-gw.
+    assert "1. cave-gw acc-ferry (1 unit at stake)\n" in shown
+    # Without the rings the offices with a line to the hub still have that one, and the remote posts none.
+    assert "4. ring-s ring-l (3 units at stake)\n" in shown
+    assert "5. hub (8 units at stake)\n" in shown
     assert "check afterwards: true" in shown
     assert "13 devices: 13 to change (+17 -0 lines), 0 as they should be" in shown
     assert testing.CANARY not in shown
