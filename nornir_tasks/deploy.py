@@ -165,9 +165,10 @@ class Transaction:
             self._steps.heed()
             self._in_time()
             self._waves += [] if self._past.ours else [wave]
-            with self._steps.stage("arm", len(wanted)):
-                commit = Each(actions.arm, (self._plan.timers.revert, message))
-                demand(self._steps.act("arm", wanted, commit).outcomes)
+            if wanted:
+                with self._steps.stage("arm", len(wanted)):
+                    commit = Each(actions.arm, (self._plan.timers.revert, message))
+                    demand(self._steps.act("arm", wanted, commit).outcomes)
             with self._steps.stage("gate", len(wave)):
                 self._settle(wave, self._plan.timers.gate, Each(actions.still_armed, (self._armed,)))
 

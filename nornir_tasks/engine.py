@@ -160,13 +160,15 @@ class Engine:
         with closing(Journal(replica.own(self.state))) as own, unfinished.records(self.state, own) as records:
             return records.open()
 
-    def status(self) -> Status | None:
+    def status(self, progress: Progress | None = None) -> Status | None:
         """Return the change that was begun and never ended, with where each device stands; None if there is none."""
+        progress = progress or Silent()
         found = self.open_changes()
         if not found:
             return None
         change = _planned(found[-1])
-        results = self.fleet.run(change.changed, "status", self._standing(change, found[-1]))
+        progress.stage("status", len(change.changed))
+        results = self.fleet.run(change.changed, "status", self._standing(change, found[-1]), progress.device)
         away = {o.device: Standing("silent", note=str(o.failure)) for o in results.outcomes if o.failure}
         return Status(found[-1], change, {**results.values, **away})
 
@@ -240,7 +242,7 @@ class Engine:
                     raise _never_ended(begun)
 
     def _fences(self, change: Plan, options: Options) -> Results[Fence]:
-        options.progress.stage("lock", len(change.devices))
+        options.progress.stage("holders", len(change.devices))
         return self.fleet.run(change.devices, "lock", Each(actions.fence), options.progress.device)
 
     def _standing(self, change: Plan, begun: Open) -> Each[Standing]:

@@ -59,7 +59,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
         raise UsageError(f"--{way} is about the change that was begun: it takes no plan, device, check or ticket")
     with engine_of(context) as devices, Ticker(context) as ticker:
         if way == "status":
-            return _status(context, devices, as_json)
+            return _status(context, devices, ticker, as_json)
         if way:
             with _stoppable(context) as stop:
                 options = Options(stop=stop, progress=ticker)
@@ -81,8 +81,9 @@ def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
     return 0 if way == "abort" and report.result == "restored" else exit_code(report)
 
 
-def _status(context: Context, devices: Engine, as_json: bool) -> int:
-    found = devices.status()
+def _status(context: Context, devices: Engine, ticker: Ticker, as_json: bool) -> int:
+    found = devices.status(ticker)
+    ticker.finish()
     if as_json:
         print_json(found.as_dict() if found else {"open": False})
     else:

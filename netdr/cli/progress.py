@@ -16,6 +16,9 @@ from netdr.kernel.outcome import Outcome
 # Stages of the network engine: (English, Chinese)
 NAMES = {
     "read": ("reading the devices", "读取设备配置"),
+    "holders": ("who holds the devices", "查询设备占用"),
+    "lock": ("claiming all", "占用全部设备"),
+    "status": ("where the devices stand", "查询设备状态"),
     "prepare": ("preparing all", "全部预检"),
     "arm": ("arming a wave", "分批下发"),
     "gate": ("gate: does the wave answer", "闸口检查"),
