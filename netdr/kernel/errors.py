@@ -164,6 +164,10 @@ class Problems(NetdrError):  # noqa: N818 - several errors, not one
         """The exit code of the first problem."""
         return self.problems[0].exit_code
 
+    def __reduce__(self) -> tuple[type[Problems], tuple[tuple[NetdrError, ...]]]:
+        """Return how it is made again, in another process: from its problems, not from its text."""
+        return type(self), (self.problems,)
+
     def report(self) -> str:
         """Return every problem's report, then how many there are."""
         count = len(self.problems)

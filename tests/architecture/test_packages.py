@@ -40,7 +40,8 @@ def test_what_is_declared_is_asked_for_in_the_same_versions() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     declared = set(project["project"]["dependencies"])
     assert declared <= set(lines("requirements.in"))
-    wanted = [*declared, *project["dependency-groups"]["dev"], *project["build-system"]["requires"]]
+    groups = [line for group in project["dependency-groups"].values() for line in group]
+    wanted = [*declared, *groups, *project["build-system"]["requires"]]
     # Both only serve the set-up and the bench: the editable install, and the peer to compare with.
     assert {name_of(line) for line in lines("requirements.in")} - set(map(name_of, wanted)) == {
         "editables",

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from netdr.kernel import errors
-from netdr.kernel.errors import InventoryError, NetdrError, Problems, RefusedError, StoppedError, unknown
+from netdr.kernel.errors import BusyError, InventoryError, NetdrError, Problems, RefusedError, StoppedError, unknown
 from netdr.kernel.language import language
 from netdr.kernel.outcome import Outcome, Outcomes
 from netdr.kernel.secret import Secret
@@ -32,6 +32,25 @@ def test_every_kind_has_an_exit_code_of_its_own() -> None:
     assert not {0, 126, 127} & set(codes)
     # What a shell makes of Ctrl-C means that here, too, and nothing else.
     assert [kind for kind in kinds if kind.exit_code == 130] == [StoppedError]
+
+
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, NetdrError)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_is_the_same_in_another_process(kind: type[NetdrError]) -> None:
+    one = RefusedError("line refused", where="core-1", why="syntax error", hint="mend line 3")
+    error = Problems([one, BusyError("held")]) if kind is Problems else kind("a", where="b", why="c", hint="d")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(again) is kind
+    assert (again.report(), again.exit_code, again.as_dict()) == (error.report(), error.exit_code, error.as_dict())
+
+
+def test_problems_keep_each_problem_in_another_process() -> None:
+    problems = Problems([RefusedError("one", where="a"), BusyError("two")])
+    again = pickle.loads(pickle.dumps(problems))  # noqa: S301 - our own bytes
+    told = [(type(problem), str(problem)) for problem in again.problems]
+    assert told == [(RefusedError, "a: one"), (BusyError, "two")]
 
 
 def test_an_unknown_name_lists_the_known_ones_sorted() -> None:
