@@ -175,7 +175,7 @@ class Engine:
     def _continued(self, way: Way, options: Options) -> Report:
         with self._changing(f"{way} of a change") as (records, replicas):
             if not (found := records.open()):
-                raise UsageError("every change that was begun has ended", hint="there is nothing to finish or to take back")
+                raise UsageError("every change that was begun has ended: nothing to finish or take back")
             begun = found[-1]
             change = _planned(begun)
             self._here(change)
