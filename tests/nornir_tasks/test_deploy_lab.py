@@ -22,19 +22,19 @@ from lab.testing import RunningLab
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 LINWU = Path(__file__).parents[1] / "districts/linwu"
-CONTROLLER, DEVICES = "warden", 13
+CONTROLLER, OTHER, DEVICES = "warden", "warden-b", 13
 PLAN = "/var/lib/netdr/plans/test.json"
 # Runs on the controller: waits until the journal says that a commit begins, then sends the change a signal.
 AMBUSH = """
 import json, os, sqlite3, sys, time
-state, number = "/var/lib/netdr/", int(sys.argv[1])
-rows = "select count(*) from steps where step = 'arm' and transaction_id = (select max(id) from transactions)"
+state, number, step, later = "/var/lib/netdr/", int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+rows = f"select count(*) from steps where step = '{step}' and transaction_id = (select max(id) from transactions)"
 before = sqlite3.connect(state + "journal/journal.sqlite").execute("select max(id) from transactions").fetchone()[0]
 newest = "select max(id) from transactions"
 for _ in range(3000):
     db = sqlite3.connect(state + "journal/journal.sqlite")
     if db.execute(newest).fetchone()[0] > before and db.execute(rows).fetchone()[0]:
-        time.sleep(0.3)
+        time.sleep(later)
         os.kill(json.load(open(state + "change.lock"))["pid"], number)
         break
     time.sleep(0.02)
@@ -159,7 +159,40 @@ def test_the_devices_go_back_by_themselves_when_the_controller_is_killed(distric
     assert until(60, lambda: district.running() == before)
     for device in before:
         answer = district.lab.run(device, "/usr/local/sbin/netdr-device", "pending").stdout
-        assert json.loads(answer) == {"pending": False}
+        assert json.loads(answer)["pending"] is False
+    # The change has not ended for that: nobody has said so, and the next one waits.
+    done = district.netdr("deploy", "--yes")
+    assert (done.returncode, "never ended" in done.stderr) == (15, True)
+    assert ended(district, CONTROLLER, "--abort")["result"] == "restored"
+    assert district.running() == before
+
+
+def ended(district: District, controller: str, way: str) -> dict[str, Any]:
+    done = district.lab.run(controller, "netdr", "deploy", way, "--json", limit=300)
+    assert done.stdout.startswith("{"), done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+@pytest.mark.parametrize(("step", "way", "result"), [("arm", "--resume", "done"), ("confirm", "--abort", "restored")])
+def test_the_dr_site_ends_what_the_killed_controller_began(
+    district: District, step: str, way: str, result: str
+) -> None:
+    before = district.running()
+    change_all(district)
+    with ambush(district, 9, step, 0.05):
+        done = district.netdr("deploy", "--yes")
+    assert done.returncode in {-9, 137}
+    status = ended(district, OTHER, "--status")
+    assert status["open"]
+    assert {device["where"] for device in status["devices"].values()} <= {"old", "armed", "new"}
+    report = ended(district, OTHER, way)
+    assert (report["result"], report["problems"]) == (result, [])
+    assert (district.running() == before) == (result == "restored")
+    # The first controller hears of it, and has nothing left to do there.
+    assert ended(district, CONTROLLER, "--status") == {"open": False}
+    assert district.netdr("deploy", "--abort").returncode == 2
+    assert district.deploy()["result"] == ("nothing" if result == "done" else "done")
 
 
 def test_ctrl_c_brings_every_changed_device_back_and_says_so(district: District) -> None:
@@ -175,13 +208,13 @@ def test_ctrl_c_brings_every_changed_device_back_and_says_so(district: District)
 class ambush:  # noqa: N801 - used like a function
     """While it is entered, a process on the controller waits for a change to begin its commits and signals it."""
 
-    def __init__(self, district: District, number: int) -> None:
+    def __init__(self, district: District, number: int, step: str = "arm", later: float = 0.3) -> None:
         self._pool = ThreadPoolExecutor(1)
-        self._district, self._number = district, number
+        self._district, self._words = district, [str(number), step, str(later)]
 
     def __enter__(self) -> None:
         run = self._district.lab.run
-        self._done = self._pool.submit(run, CONTROLLER, "python", "-c", AMBUSH, str(self._number), limit=120)
+        self._done = self._pool.submit(run, CONTROLLER, "python", "-c", AMBUSH, *self._words, limit=120)
         time.sleep(1.0)  # until it has read which transaction was the last one
 
     def __exit__(self, *_: object) -> None:
