@@ -24,7 +24,7 @@ from inventory.placement import Placement
 from inventory.secrets import fingerprint_key
 from netdr.kernel.errors import BusyError, NetdrError, Problems, UnreachableError, UsageError
 from netdr.kernel.secret import Secret
-from nornir_tasks import actions, lock, plan, render, replica, texts, unfinished
+from nornir_tasks import actions, lock, plan, render, replica, runners, texts, unfinished
 from nornir_tasks.connect import open_device
 from nornir_tasks.deploy import Past, Transaction
 from nornir_tasks.diff import unified
@@ -251,14 +251,16 @@ class Engine:
 
 
 @contextmanager
-def opened(network: Network, placement: Placement, secrets: Mapping[str, Secret], state: Path) -> Iterator[Engine]:
+def opened(
+    network: Network, placement: Placement, secrets: Mapping[str, Secret], state: Path, runner: str = runners.DEFAULT
+) -> Iterator[Engine]:
     """Render what every device should say and yield an Engine on the real devices; close its connections afterwards.
 
-    Raise Problems with every line that cannot be rendered.
+    Raise Problems with every line that cannot be rendered, and as ``runners.chosen`` does.
     """
     intended = render.render_all(network, placement.active, secrets)
     hide = partial(redact, secrets=secrets, key=fingerprint_key(state))
-    with Fleet(network, state, open_device, hide) as fleet:
+    with Fleet(network, state, open_device, hide, runners.chosen(runner, state)) as fleet:
         yield Engine(network, placement, intended, fleet, state, hide, _peers(network, state))
 
 

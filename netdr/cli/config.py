@@ -15,7 +15,7 @@ from netdr.cli import tryout, twintext
 from netdr.cli.changes import grouped, groups_json, show_groups, show_plan
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
-from nornir_tasks import engine
+from nornir_tasks import engine, runners
 from nornir_tasks import plan as plans
 from nornir_tasks.engine import Engine
 from nornir_tasks.plan import Plan
@@ -46,19 +46,27 @@ before_option = click.option(
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="The inventory folder that a plan from elsewhere starts from.",
 )
+runner_option = click.option(
+    "--runner",
+    default=runners.DEFAULT,
+    envvar="NETDR_RUNNER",
+    metavar="R",
+    help="What does the steps: threads, processes (of this machine), or dask:tls://HOST:PORT (a cluster).",
+)
 
 
 @click.command()
 @limit_option
+@runner_option
 @json_option
 @click.pass_obj
-def diff(context: Context, limit: str, as_json: bool) -> None:
+def diff(context: Context, limit: str, runner: str, as_json: bool) -> None:
     """Show what is different on the devices, identical changes once; secrets as fingerprints.
 
     With --json: devices (how many), changed (ids), groups (devices, parameters, values, diff), diffs (by id), seconds.
     """
     start = time.monotonic()
-    with engine_of(context) as devices, Ticker(context) as ticker:
+    with engine_of(context, runner) as devices, Ticker(context) as ticker:
         seen = devices.observe(select(context.network.devices, limit), ticker)
     diffs = {device: observed.diff for device, observed in seen.items() if observed.running != observed.intended}
     found = grouped(context.network, diffs)
@@ -81,6 +89,7 @@ def diff(context: Context, limit: str, as_json: bool) -> None:
 @twin_option
 @sweep_option
 @before_option
+@runner_option
 @json_option
 @click.pass_obj
 def plan(  # noqa: PLR0913, PLR0917 - one argument per option
@@ -91,6 +100,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one argument per option
     twin: str | None,
     sweep: str | None,
     before: Path | None,
+    runner: str,
     as_json: bool,
 ) -> int:
     """Write down what would be changed, in which order, and how it is undone; change nothing.
@@ -104,7 +114,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one argument per option
     asked = tryout.wish(context, twin, sweep, before)
     if asked and asked.file:
         return tryout.of_file(context, asked, asked.file, as_json=as_json)
-    with engine_of(context) as devices, Ticker(context) as ticker:
+    with engine_of(context, runner) as devices, Ticker(context) as ticker:
         made = devices.plan_change(select(context.network.devices, limit), checks, ticker)
         present = devices.observe((), ticker) if asked else {}
     file = _write(context, made, out)
@@ -135,10 +145,13 @@ def plan(  # noqa: PLR0913, PLR0917 - one argument per option
 
 
 @contextmanager
-def engine_of(context: Context) -> Iterator[Engine]:
-    """Yield an engine on the district's devices, with the services where the placement says they are."""
+def engine_of(context: Context, runner: str) -> Iterator[Engine]:
+    """Yield an engine on the district's devices, with the services where the placement says they are.
+
+    Raise UsageError, with the known ones, if there is no such runner.
+    """
     where = placement.load(context.state, context.network.district)
-    with engine.opened(context.network, where, context.secrets, context.state) as devices:
+    with engine.opened(context.network, where, context.secrets, context.state, runner) as devices:
         yield devices
 
 

@@ -15,7 +15,7 @@ import click
 
 from inventory.select import select
 from netdr.cli.changes import exit_code, show_plan, show_report, show_status, summary
-from netdr.cli.config import check_option, engine_of, json_option, limit_option
+from netdr.cli.config import check_option, engine_of, json_option, limit_option, runner_option
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
 from netdr.kernel.errors import UsageError
@@ -34,6 +34,7 @@ from nornir_tasks.steps import Options
 @click.option("--status", "way", flag_value="status", help="Show the change that was begun and never ended.")
 @click.option("--resume", "way", flag_value="resume", help="Finish it: on all its devices or on none.")
 @click.option("--abort", "way", flag_value="abort", help="Take it back on all its devices.")
+@runner_option
 @json_option
 @click.pass_obj
 def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
@@ -44,6 +45,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
     ticket: str,
     yes: bool,
     way: str | None,
+    runner: str,
     as_json: bool,
 ) -> int:
     """Carry out a plan, or a new one, on all its devices or on none. Nothing to do is success.
@@ -57,7 +59,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
     """
     if way and (file or limit or checks or ticket):
         raise UsageError(f"--{way} is about the change that was begun: it takes no plan, device, check or ticket")
-    with engine_of(context) as devices, Ticker(context) as ticker:
+    with engine_of(context, runner) as devices, Ticker(context) as ticker:
         if way == "status":
             return _status(context, devices, ticker, as_json)
         if way:

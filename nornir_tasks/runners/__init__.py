@@ -18,7 +18,8 @@ from nornir_tasks.runners.pinned import Pinned
 from nornir_tasks.runners.processes import Processes
 from nornir_tasks.runners.threads import Threads
 
-NAMES = ("threads", "processes", "dask:ADDRESS")
+DEFAULT = "threads"
+NAMES = (DEFAULT, "processes", "dask:ADDRESS")
 
 
 class Runner(Protocol):
@@ -38,7 +39,7 @@ def chosen(name: str, state: Path) -> Runner:
     certificates are in ``state``.
     """
     kind, _, address = name.partition(":")
-    if name == "threads":
+    if name == DEFAULT:
         return Threads()
     if name == "processes":
         return Pinned(Processes())
