@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from inventory import secrets
+from inventory.placement import home
 from inventory.policy import Cell
 from lab.loss import Loss
 from lab.matrix import Observation
 from lab.sweep import Failure, Finding, SinglePoint, Swept, Use
 from netdr.cli import config, twintext
 from netdr.cli.context import Context
-from netdr.cli.twin import Trial
-from netdr.kernel.errors import UsageError
+from netdr.cli.twin import Trial, rendered
+from netdr.kernel.errors import Problems, UsageError
 from netdr.kernel.language import Language
+from nornir_tasks import render
+from nornir_tasks.plan import Observed, Plan, Setting, make
 
 LINWU = Path(__file__).parents[2] / "districts/linwu"
 PERMIT = Cell("host-clinic", "notices", "192.168.250.2", "tcp/80", "permit", "all-read-notices")
@@ -123,3 +128,32 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_asked(
     result = CliRunner().invoke(config.plan, arguments, obj=context)
     assert isinstance(result.exception, UsageError)
     assert words in str(result.exception)
+
+
+@pytest.fixture
+def district(tmp_path: Path) -> Context:
+    """The second district with a vault of its own."""
+    context = Context(folder=LINWU, state_folder=tmp_path, language="en")
+    secrets.create(context.state, secrets.references(context.network.district))
+    return context
+
+
+def planned(context: Context, running: Mapping[str, str]) -> Plan:
+    """A plan made where the devices are: it knows what they ran by its hash."""
+    devices = {device: Observed(text, text + "!", "", "commit-confirm") for device, text in running.items()}
+    return make(context.network, Setting("warden", {"registry": "hall", "notices": "hall"}), devices, datetime.now(UTC))
+
+
+def test_a_plan_from_elsewhere_starts_from_the_inventory_its_devices_were_deployed_from(district: Context) -> None:
+    texts = render.render_all(district.network, home(district.network.district).active, district.secrets)
+    base = rendered(district, planned(district, {"hub": texts["hub"]}), LINWU)
+    assert (base.how, base.running) == ("rendered", texts)
+
+
+def test_a_device_that_ran_something_else_is_named_and_nothing_is_tried(district: Context) -> None:
+    texts = render.render_all(district.network, home(district.network.district).active, district.secrets)
+    by_hand = planned(district, {"hub": texts["hub"], "ring-n": texts["ring-n"] + "by hand\n"})
+    with pytest.raises(Problems) as caught:
+        rendered(district, by_hand, LINWU)
+    assert [problem.where for problem in caught.value.problems] == ["ring-n"]
+    assert "it does not run what" in str(caught.value)
