@@ -26,9 +26,10 @@ LIMIT_S = 1200
 MEMORY_MB = 3000
 FIELDS = {
     "lab_up_s", "lab_memory_mb", "nodes", "devices_deployed", "second_deploy_changes", "one_unit_change_devices",
-    "rollback_restored_devices", "matrix_cells", "matrix_mismatches", "targets_total", "targets_up", "alert_fired_s",
-    "alert_resolved_s", "snapshots_copied", "proofs_passed", "tamper_detected", "units_served_after_failover",
-    "services", "failback_lost", "total_s", "leftovers",
+    "rollback_restored_devices", "failed_unit_restored_devices", "failed_unit_abort_s", "matrix_cells",
+    "matrix_mismatches", "targets_total", "targets_up", "alert_fired_s", "alert_resolved_s",
+    "snapshots_copied", "proofs_passed", "tamper_detected", "units_served_after_failover", "services", "failback_lost",
+    "total_s", "leftovers",
 }  # fmt: skip
 
 
@@ -99,6 +100,7 @@ def test_the_network_is_deployed_from_day_0(figures: dict[str, Any]) -> None:
     assert found["second_deploy_changes"] == 0
     assert found["one_unit_change_devices"] == 1
     assert found["rollback_restored_devices"] >= 2
+    assert found["failed_unit_restored_devices"] == found["rollback_restored_devices"]
 
 
 def test_the_policy_holds_for_real_packets(figures: dict[str, Any]) -> None:

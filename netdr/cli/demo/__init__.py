@@ -64,7 +64,7 @@ def _scenes(stage: Stage, figures: Figures) -> None:
     # Before the district is edited: the playbook reads it too.
     protect.servers(stage)
     build.one_unit(stage, figures)
-    build.failed_check(stage, figures)
+    build.failed_changes(stage, figures)
     with stage.users():
         observe.alert(stage, figures)
         protect.backups(stage, figures)

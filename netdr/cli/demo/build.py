@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
@@ -59,8 +60,28 @@ def add_network(units: dict[str, Any]) -> None:
     unit["vlans"] = [*unit["vlans"], vlan]
 
 
-def failed_check(stage: Stage, figures: Figures) -> None:
-    """Make a change whose post-check fails: every device it touched is as it was before."""
+def failed_changes(stage: Stage, figures: Figures) -> None:
+    """Make a change of most units that fails, twice: every device it touched is as it was before."""
+    with stage.step("a change whose check fails: everything is brought back", "检查失败的变更：全部恢复原状"):
+        _edit(stage, "policy.yaml", _mistake(stage))
+        report = stage.json(stage.controller, "deploy", "--yes", "--check", "false", limit=300, codes=(8,))
+        figures.rollback_restored_devices = len(_known(report)["rolled_back"])
+    victim = report["rolled_back"][len(report["rolled_back"]) // 2]
+    with stage.step(
+        f"a change that {victim} cannot take: everything is brought back", f"{victim} 失败的变更：全部恢复原状"
+    ):
+        with _full_disk(stage, victim):
+            report = stage.json(stage.controller, "deploy", "--yes", limit=300, codes=(6,))
+        figures.failed_unit_restored_devices = len(_known(report)["rolled_back"])
+        figures.failed_unit_abort_s = report["stages"]["abort"]
+        _edit(stage, "policy.yaml", _take_back)
+        after = stage.json(stage.controller, "plan")
+        if after["changed"]:
+            raise LabError("devices differ from the inventory after a rollback", why=", ".join(after["changed"]))
+
+
+def _mistake(stage: Stage) -> Edit:
+    """Return the edit that permits something to users of one class: it changes the filters of their switches."""
     kind = stage.network.district.units[-1].user_class
 
     def allow(policy: dict[str, Any]) -> None:
@@ -72,19 +93,29 @@ def failed_check(stage: Stage, figures: Figures) -> None:
         }
         policy["rules"] = [*policy["rules"], rule]
 
-    def take_back(policy: dict[str, Any]) -> None:
-        policy["rules"] = [rule for rule in policy["rules"] if rule["id"] != "demo-mistake"]
+    return allow
 
-    with stage.step("a change whose check fails: everything is brought back", "检查失败的变更：全部恢复原状"):
-        _edit(stage, "policy.yaml", allow)
-        report = stage.json(stage.controller, "deploy", "--yes", "--check", "false", limit=300, codes=(8,))
-        figures.rollback_restored_devices = len(report["rolled_back"])
-        if report["unknown"]:
-            raise LabError("devices in an unknown state", why=", ".join(report["unknown"]))
-        _edit(stage, "policy.yaml", take_back)
-        after = stage.json(stage.controller, "plan")
-        if after["changed"]:
-            raise LabError("devices differ from the inventory after a rollback", why=", ".join(after["changed"]))
+
+def _take_back(policy: dict[str, Any]) -> None:
+    policy["rules"] = [rule for rule in policy["rules"] if rule["id"] != "demo-mistake"]
+
+
+def _known(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report that knows of every device how it ended. Raise LabError with those it does not know of."""
+    if report["unknown"]:
+        raise LabError("devices in an unknown state", why=", ".join(report["unknown"]))
+    return report
+
+
+@contextmanager
+def _full_disk(stage: Stage, device: str) -> Iterator[None]:
+    """Leave a device so little space, while it lasts, that it cannot write down what it would have to undo."""
+    folder = "/var/lib/netdr/device"
+    stage.at(device, "mount", "-t", "tmpfs", "-o", "size=12k", "none", folder)
+    try:
+        yield
+    finally:
+        stage.at(device, "umount", folder)
 
 
 def _edit(stage: Stage, name: str, change: Edit) -> None:

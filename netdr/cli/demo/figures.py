@@ -27,6 +27,8 @@ class Figures:
     second_deploy_changes: int | None = None
     one_unit_change_devices: int | None = None
     rollback_restored_devices: int | None = None
+    failed_unit_restored_devices: int | None = None
+    failed_unit_abort_s: float | None = None
     matrix_cells: int | None = None
     matrix_mismatches: int | None = None
     targets_total: int | None = None
@@ -68,6 +70,8 @@ _TITLES = {
     "second_deploy_changes": ("changes on a second deploy", "再次执行的变更数"),
     "one_unit_change_devices": ("devices touched by a VLAN in one unit", "单个单位新增 VLAN 涉及的设备数"),
     "rollback_restored_devices": ("devices brought back after a failed check", "检查失败后恢复原状的设备数"),
+    "failed_unit_restored_devices": ("devices brought back after one failed", "单台设备失败后恢复原状的设备数"),
+    "failed_unit_abort_s": ("from its failure to all being back, s", "从失败到全部恢复（秒）"),
     "matrix_cells": ("flows tried with real packets", "用真实报文核对的流数"),
     "matrix_mismatches": ("flows that differ from the policy", "与策略不符的流数"),
     "targets_total": ("monitored devices", "受监控设备数"),
