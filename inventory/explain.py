@@ -19,6 +19,7 @@ PHRASES: Mapping[str, str] = {
     model.ID_PATTERN: "an id: lower-case letters, digits and single hyphens, beginning with a letter",
     model.PORT_PATTERN: "a port such as tcp/443, udp/123 or icmp",
     model.USER_PATTERN: "an SNMP user name: letters, digits, _ and -, beginning with a letter, at most 32",
+    model.KEY_PATTERN: "a public ssh key: a line of a .pub file, without options",
     model.PATH_PATTERN: "an absolute path of letters, digits and ./_-",
 }
 

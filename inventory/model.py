@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 ID_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 PORT_PATTERN = r"^((tcp|udp)/[1-9][0-9]{0,4}|icmp)$"
 USER_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,31}$"
+KEY_PATTERN = r"^(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( .*)?$"
 PATH_PATTERN = r"^/[A-Za-z0-9._/-]+$"
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=24)]
@@ -165,6 +166,25 @@ class Monitoring(Entry):
     webhook: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = ""
 
 
+# One line of an OpenSSH public key file: type, key, and a comment that says nothing. No options, no certificates.
+SignerKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
+
+
+class Signer(Entry):
+    """A person who may approve plans, and the public ssh keys that person signs with."""
+
+    id: Id
+    name: str = Field(min_length=1)
+    keys: tuple[SignerKey, ...] = Field(min_length=1)
+
+
+class Approval(Entry):
+    """How many people besides its author must have signed a plan before it is carried out, and who may."""
+
+    required: Annotated[int, Field(ge=0)] = 0
+    signers: tuple[Signer, ...] = ()
+
+
 class Settings(Entry):
     """The district as a whole."""
 
@@ -175,6 +195,7 @@ class Settings(Entry):
     ospf: Ospf
     management: Management
     monitoring: Monitoring
+    approval: Approval = Approval()
 
 
 # ---- sites.yaml ------------------------------------------------------------------------------------------

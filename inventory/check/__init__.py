@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inventory.check import (
     addresses,
+    approval,
     identity,
     links,
     policy,
@@ -23,6 +24,7 @@ CHECKS = (
     *units.CHECKS,
     *policy.CHECKS,
     *routing.CHECKS,
+    *approval.CHECKS,
     *protection.CHECKS,
     *resilience.CHECKS,
 )
