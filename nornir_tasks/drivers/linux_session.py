@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import shlex
 import socket
 import time
@@ -186,7 +187,12 @@ class Session:
         raise TimeoutError
 
     def _line(self, channel: paramiko.Channel) -> bytes:
+        arrivals = select.poll()
+        arrivals.register(channel.fileno(), select.POLLIN)
         while b"\n" not in self._unread:
+            # The channel's own limit goes by the time of day: a clock that is set would end it at once, or hours late.
+            if not arrivals.poll(1000 * min(_SILENCE, self._endpoint.timeout)):
+                raise TimeoutError
             received = channel.recv(1 << 16)
             if not received:
                 raise EOFError("it said nothing")
