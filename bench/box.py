@@ -1,4 +1,4 @@
-"""The whole example district in a lab of its own: put its devices into a known state, and see what state they are in.
+"""A whole district in a lab of its own: put its devices into a known state, and see what state they are in.
 
 Neither is part of what is measured: both go in at the devices' consoles, past the network and past every contestant.
 """
@@ -96,7 +96,11 @@ class Box:
 
     def day0(self) -> State:
         """Return the state that a lab is in that was just brought up."""
-        return State("day 0", self.on_devices(lambda device: str(self._ask(device, "running")["text"])))
+        return State("day 0", self.running())
+
+    def running(self) -> Mapping[str, str]:
+        """Return what every device runs, by device."""
+        return self.on_devices(lambda device: str(self._ask(device, "running")["text"]))
 
     def asked_for(self, name: str, edit: Edit = lambda _: None) -> State:
         """Return the state that the district asks for after an edit of its ``district.yaml``."""
@@ -142,7 +146,7 @@ class Box:
 
     def check(self, state: State) -> None:
         """Ask every device what it runs. Raise BenchError, with the first difference, unless all are as ``state``."""
-        found = self.on_devices(lambda device: str(self._ask(device, "running")["text"]))
+        found = self.running()
         wrong = [device for device in self.devices if found[device] != state.texts[device]]
         if wrong:
             difference = unified(state.texts[wrong[0]], found[wrong[0]])[:3000]
@@ -163,8 +167,8 @@ class Box:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Box]:
-    """Bring a copy of the example district up as the lab ``name`` and yield it; take it down whatever happens.
+def opened(name: str, district: Path = ROOT / "inventory/suxian") -> Iterator[Box]:
+    """Bring a copy of a district up as the lab ``name`` and yield it; take it down whatever happens.
 
     Raise BenchError if a lab of that name is up already: it is somebody's.
     """
@@ -172,8 +176,8 @@ def opened(name: str) -> Iterator[Box]:
     if found is not None and found.stage == "up":
         raise BenchError(f"a lab {name} is up already; take it down first: netdr lab down --name {name}")
     with tempfile.TemporaryDirectory(prefix="netdr-bench-") as folder:
-        copy = Path(folder) / "suxian"
-        shutil.copytree(ROOT / "inventory/suxian", copy, ignore=shutil.ignore_patterns(".netdr"))
+        copy = Path(folder) / district.name
+        shutil.copytree(district, copy, ignore=shutil.ignore_patterns(".netdr"))
         (copy / ".bench").mkdir(mode=0o700)
         try:
             done = _run([NETDR, "-i", str(copy), "lab", "up", "--name", name], limit=300)

@@ -14,11 +14,14 @@ from nornir_tasks.session import NapalmSession
 TIMEOUT = 60
 
 
-def open_device(target: Target) -> NapalmSession:
-    """Return a session with a device. Raise whatever its driver raises if it cannot be reached or trusted."""
+def open_device(target: Target, timeout: float = TIMEOUT) -> NapalmSession:
+    """Return a session with a device that has ``timeout`` seconds for the connection and for each answer.
+
+    Raise whatever its driver raises if it cannot be reached or trusted.
+    """
     module, _, name = platforms.platform(target.platform).driver.partition(":")
     driver_class: type[NetworkDriver] = getattr(importlib.import_module(module), name)
     options = {"key_file": str(target.key), "known_hosts": str(target.known_hosts)}
-    driver = driver_class(target.address, target.account, "", timeout=TIMEOUT, optional_args=options)
+    driver = driver_class(target.address, target.account, "", timeout=timeout, optional_args=options)
     driver.open()
     return NapalmSession(driver)
