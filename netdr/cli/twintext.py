@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
@@ -14,6 +15,7 @@ from netdr.cli.twin import Trial
 
 # Mismatches and findings beyond this many are counted, not listed; --json has all.
 _SHOWN = 20
+_NAMED = 4
 
 
 def show(context: Context, trial: Trial) -> None:
@@ -106,14 +108,37 @@ def _sweep(context: Context, swept: Swept) -> Iterator[str]:
     yield from _some(context, lines)
     if swept.single_points:
         yield context.text("  single points of failure (there is no other way):", "  拓扑上的单点（无其他通路）：")
-    yield from (f"    {point.failure.name}: {_lost(context, point)}" for point in swept.single_points)
+    own = [point for point in swept.single_points if _is_own(context, point)]
+    if own:
+        yield context.text(
+            f"    {len(own)} access switches: each its own unit", f"    {len(own)} 台接入交换机：各自单位"
+        )
+    yield from (
+        f"    {point.failure.name}: {_lost(context, point)}" for point in swept.single_points if point not in own
+    )
+
+
+def _is_own(context: Context, point: SinglePoint) -> bool:
+    """Return whether an access switch costs its own unit, and nobody else, anything."""
+    node = context.network.nodes.get(point.failure.name)
+    return node is not None and bool(node.unit) and point.units.keys() == {node.unit} and not point.devices
 
 
 def _lost(context: Context, point: SinglePoint) -> str:
-    parts = [f"{unit} ({', '.join(services)})" for unit, services in point.units.items()]
+    units = defaultdict[tuple[str, ...], list[str]](list)
+    for unit, services in point.units.items():
+        units[services].append(unit)
+    parts = [f"{_few(context, names, 'units', '个单位')} ({', '.join(services)})" for services, names in units.items()]
     if point.devices:
-        parts.append(context.text("no management of ", "无法管理 ") + ", ".join(point.devices))
+        parts.append(context.text("no management of ", "无法管理 ") + _few(context, point.devices, "devices", "台设备"))
     return "; ".join(parts)
+
+
+def _few(context: Context, names: Sequence[str], noun: str, classifier: str) -> str:
+    """Return names, or only how many there are if they are too many to read."""
+    return (
+        ", ".join(names) if len(names) <= _NAMED else context.text(f"{len(names)} {noun}", f"{len(names)} {classifier}")
+    )
 
 
 def _some(context: Context, lines: list[str]) -> Iterator[str]:

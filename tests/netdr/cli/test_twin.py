@@ -42,7 +42,7 @@ def trial(
 
 
 def said(capsys: pytest.CaptureFixture[str], found: Trial, language: Language = "en") -> str:
-    twintext.show(Context(folder=None, state_folder=None, language=language), found)
+    twintext.show(Context(folder=LINWU, state_folder=None, language=language), found)
     return capsys.readouterr().out
 
 
@@ -94,6 +94,17 @@ def test_a_finding_makes_it_bad_a_single_point_does_not(capsys: pytest.CaptureFi
     assert not bad.ok
     assert "mill loses notices when acc-mill--hub fails although a path exists" in said(capsys, bad)
     assert "acc-mill--hub 故障时 mill 无法访问 notices" in said(capsys, bad, "zh")
+
+
+def test_a_units_own_switch_is_not_news_and_long_lists_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    units = ("treasury", "archive", "clinic", "school", "market", "mill")
+    own = tuple(SinglePoint(Failure("device", f"acc-{unit}"), (Use("service", unit, "notices"),)) for unit in units)
+    all_of_them = tuple(Use("service", unit, service) for service in ("registry", "notices") for unit in units)
+    core = SinglePoint(Failure("device", "hub"), (*all_of_them, Use("service", "ferry", "notices")))
+    text = said(capsys, trial(swept=Swept((), (), (*own, core))))
+    assert "    6 access switches: each its own unit\n" in text
+    assert "    hub: 6 units (registry, notices); ferry (notices)\n" in text
+    assert "acc-mill" not in text
 
 
 def test_a_change_that_was_not_made_says_why(capsys: pytest.CaptureFixture[str]) -> None:
