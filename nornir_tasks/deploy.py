@@ -23,6 +23,7 @@ from nornir_tasks import actions, texts, verify
 from nornir_tasks.actions import Part, Ready
 from nornir_tasks.clock import wait_until
 from nornir_tasks.each import Action, Each
+from nornir_tasks.plan import RESERVE
 from nornir_tasks.report import End, Report, Result
 from nornir_tasks.restore import Abort
 from nornir_tasks.session import Claim, Neighbours
@@ -30,9 +31,8 @@ from nornir_tasks.steps import Steps, T, Work, demand
 from nornir_tasks.texts import Texts
 from nornir_tasks.verify import Before
 
-# How long after its timer a device may take to be back, and how long before it the change must be confirmed: seconds.
+# How long after its timer a device may take to be back: seconds.
 GRACE = 30
-RESERVE = 10
 
 
 @dataclass(frozen=True, slots=True)

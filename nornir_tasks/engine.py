@@ -69,7 +69,8 @@ class Status:
 class Engine:
     """A district's devices, what they should say, and where netdr keeps its state. ``intended`` holds secrets.
 
-    ``peers`` are the other controllers, to which the journal goes as it is written.
+    ``peers`` are the other controllers, to which the journal goes as it is written; ``revision`` names the state of the
+    inventory's files.
     """
 
     network: Network
@@ -79,6 +80,7 @@ class Engine:
     state: Path
     redact: Callable[[str], str]
     peers: Sequence[Peer] = ()
+    revision: str = ""
 
     def observe(self, devices: Collection[str] = (), progress: Progress | None = None) -> Mapping[str, Observed]:
         """Return devices, or all, as they are and as they should be. Raise Problems if one of them cannot be asked."""
@@ -102,7 +104,9 @@ class Engine:
 
         ``checks`` are commands that must exit with 0 after the change. Raise Problems if a device cannot be asked.
         """
-        setting = Setting(controller(self.network), self.placement.active, checks)
+        with closing(Journal(replica.own(self.state))) as journal:
+            seconds = journal.seconds("arm")
+        setting = Setting(controller(self.network), self.placement.active, checks, seconds, self.revision, lock.owner())
         return plan.make(self.network, setting, self.observe(devices, progress), datetime.now(UTC))
 
     # ---- a change --------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from inventory import placement
+from inventory.revision import revision
 from inventory.select import select
 from netdr.cli import tryout, twintext
 from netdr.cli.changes import grouped, groups_json, show_groups, show_plan
@@ -152,7 +154,7 @@ def engine_of(context: Context, runner: str) -> Iterator[Engine]:
     """
     where = placement.load(context.state, context.network.district)
     with engine.opened(context.network, where, context.secrets, context.state, runner) as devices:
-        yield devices
+        yield replace(devices, revision=revision(context.inventory))
 
 
 def _write(context: Context, made: Plan, out: Path | None) -> Path:
