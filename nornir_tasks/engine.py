@@ -171,6 +171,9 @@ class Engine:
         if not found:
             return None
         change = _planned(found[-1])
+        fences = self.fleet.run(change.changed, "status", Each(actions.fence)).values
+        if unfinished.released(fences, found[-1].numbers):
+            return None
         progress.stage("status", len(change.changed))
         results = self.fleet.run(change.changed, "status", self._standing(change, found[-1]), progress.device)
         away = {o.device: Standing("silent", note=str(o.failure)) for o in results.outcomes if o.failure}
@@ -186,8 +189,13 @@ class Engine:
             fences = self._fences(change, options).values
             claim = _claim(records, fences)
             opening = Opening(claim.token, change, lock.owner(), begun.first.ticket, way, begun.newest)
+            if unfinished.released(fences, begun.numbers):
+                records.close(begun, "ended elsewhere")
+                raise UsageError(
+                    f"the devices say that change {begun.newest} has ended: nothing to finish or take back"
+                )
             if taken := unfinished.overtaken(fences, begun.numbers):
-                records.journals[0].close_transaction(begun.newest, "overtaken")
+                records.close(begun, "overtaken")
                 raise Problems(taken)
             return self._finished(begun, opening, options, records, replicas)
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from nornir_tasks.journal import Entry, Journal
 # Seconds: for the connection and the first answer, and for each that follows.
 CONNECT, ANSWER = 6.0, 3.0
 _READY = "ready"
+_GONE = "it does not answer ssh, or netdr ended there"
 
 
 def own(state: Path) -> Path:
@@ -70,15 +71,16 @@ def peer(network: Network, node: Node, state: Path, here: str) -> Peer:
 class Link:
     """The way to one peer. Made once per change; ``lost`` says why it takes no more entries, empty while it does."""
 
-    def __init__(self, to: Peer) -> None:
+    def __init__(self, to: Peer, connect: float = CONNECT) -> None:
         self.peer, self.lost = to, ""
         self._sent = self._durable = 0
         self._moved = threading.Condition()
-        self._limit = CONNECT
+        self._limit = connect
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         self._process = subprocess.Popen(to.command, stdin=pipe, stdout=pipe, stderr=nothing, start_new_session=True)
         self._words = ""
-        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener.start()
 
     def send(self, entry: Entry) -> None:
         """Hand an entry on; it is on its way, not yet there."""
@@ -89,7 +91,7 @@ class Link:
             self._process.stdin.flush()
             self._sent += 1
         except OSError:
-            self._lose("it closed the connection")
+            self._lose(_GONE)
 
     def settled(self) -> None:
         """Wait until all that was sent is durable there, or the peer is lost."""
@@ -110,6 +112,9 @@ class Link:
             self._process.wait(1.0)
         self._process.kill()
         self._process.wait()
+        self._listener.join(1.0)
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def _lose(self, why: str) -> None:
         self.lost = self.lost or self._words or why
@@ -124,15 +129,15 @@ class Link:
                     self._words = text
                 self._moved.notify_all()
         with self._moved:
-            self._lose("it does not answer ssh, or has no netdr")
+            self._lose(_GONE)
             self._moved.notify_all()
 
 
 class Replicas:
     """All other controllers at once, as a Mirror."""
 
-    def __init__(self, peers: Sequence[Peer]) -> None:
-        self._links = [Link(peer) for peer in peers]
+    def __init__(self, peers: Sequence[Peer], connect: float = CONNECT) -> None:
+        self._links = [Link(peer, connect) for peer in peers]
 
     def send(self, entry: Entry) -> None:
         """See Mirror."""
@@ -155,7 +160,7 @@ class Replicas:
             link.close()
 
 
-def receive(state: Path, sender: str, entries: IO[str], say: Callable[[str], None]) -> None:
+def receive(state: Path, sender: str, entries: Iterable[str], say: Callable[[str], None]) -> None:
     """Apply the entries of another controller, one JSON object a line, and say after each how many are durable.
 
     Raise UsageError if ``sender`` cannot be a controller's name, NetdrError at the first entry that cannot be written.

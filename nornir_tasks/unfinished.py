@@ -44,6 +44,12 @@ class Records:
         """Return the changes that never ended, oldest first."""
         return tuple(self._told(number) for number, whole in sorted(self._chains().items()) if not _ended(whole))
 
+    def close(self, begun: Open, outcome: str) -> None:
+        """Write of a change that it is over, in every journal that has it."""
+        for journal in self.journals:
+            if journal.transaction(begun.newest):
+                journal.close_transaction(begun.newest, outcome)
+
     def ended(self, number: int) -> bool:
         """Return whether a transaction is known to have ended."""
         chains = self._chains().values()
@@ -98,6 +104,14 @@ def obstacles(fences: Mapping[str, Fence], known: Records) -> tuple[NetdrError, 
         for device, fence in fences.items()
         if fence.held and not known.ended(fence.token)
     )
+
+
+def released(fences: Mapping[str, Fence], numbers: Collection[int]) -> bool:
+    """Given who claimed the devices of a change that seems open, return whether they say that it has ended.
+
+    A change gives its devices free only at its end: of one that ended while nobody could be told, they know.
+    """
+    return any(fence.token in numbers and not fence.held for fence in fences.values())
 
 
 def overtaken(fences: Mapping[str, Fence], numbers: Collection[int]) -> tuple[FencedError, ...]:

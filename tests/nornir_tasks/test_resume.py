@@ -15,7 +15,7 @@ from netdr.kernel.errors import BusyError, FencedError, Problems, UsageError
 from nornir_tasks import replica
 from nornir_tasks.engine import Engine
 from nornir_tasks.fleet import Fleet
-from nornir_tasks.journal import Journal
+from nornir_tasks.journal import Journal, Opening
 from nornir_tasks.report import Report
 from nornir_tasks.session import Claim
 from nornir_tasks.steps import Options
@@ -131,6 +131,24 @@ def test_the_other_site_ends_it_from_its_copy_of_the_journal(rig: Rig, tmp_path:
         assert {type(problem) for problem in caught.value.problems} == {FencedError}
         assert engine.status() is None
         assert engine.deploy(engine.plan_change(), options(rig)).result == "done"
+
+
+@pytest.mark.parametrize("way", ["resume", "abort"])
+def test_a_change_that_ended_while_the_other_site_was_away_is_left_alone(rig: Rig, tmp_path: Path, way: str) -> None:
+    there = tmp_path / "there"
+    copy = Journal(there / "journal/replicas/warden.sqlite")
+    shutil.copy(tmp_path / "vault-password", there)
+    plan = rig.engine.plan_change()
+    report = rig.deploy(plan)
+    copy.open(Opening(report.transaction, plan, "root@warden"))
+    copy.begin(report.transaction, "arm", [FAR])
+    with another(rig, there) as engine:
+        assert engine.status() is None
+        with pytest.raises(UsageError, match="has ended"):
+            engine.abort(options(rig)) if way == "abort" else engine.resume(options(rig))
+    assert copy.unfinished() == ()
+    assert dict(rig.devices.running()) == rig.new
+    copy.close()
 
 
 def test_a_controller_that_was_only_asleep_can_do_nothing_any_more(rig: Rig, tmp_path: Path) -> None:
