@@ -135,9 +135,10 @@ class Journal:
         self._write({"kind": "keep", "id": transaction, "texts": b64encode(texts).decode()})
 
     def begin(self, transaction: int, step: str, devices: Iterable[str]) -> None:
-        """Write, before it is done, that a step begins on these devices; here, and with the mirror."""
+        """Write, before it is done, that a step begins on these devices; here, and if it changes them, elsewhere."""
         self._write(_rows(transaction, ([step, device, "begun", "", 0.0] for device in devices)))
-        self._mirror.settled()
+        if step in CHANGING:
+            self._mirror.settled()
 
     def end(self, transaction: int, outcomes: Outcomes) -> None:
         """Write what came of a step."""

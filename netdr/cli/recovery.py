@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -82,8 +82,11 @@ def _change(context: Context, wanted: Placement) -> Facts:
     """Make the devices next to services hosts follow a placement: those that answer, in one transaction."""
     network = context.network
     near = {wire.far(host.id).node for host in network.hosts("services") for wire in network.wires_of(host.id)}
-    devices = answering(network, sorted(near))
-    with engine.opened(network, wanted, context.secrets, context.state) as fleet:
+    with engine.opened(network, wanted, context.secrets, context.state) as opened:
+        # A controller that is lost with its site is not waited for.
+        up = set(answering(network, [*sorted(near), *(peer.name for peer in opened.peers)]))
+        fleet = replace(opened, peers=[peer for peer in opened.peers if peer.name in up])
+        devices = sorted(near & up)
         fleet.free(devices)
         change = fleet.plan_change(devices)
         report = fleet.deploy(change)
