@@ -86,6 +86,7 @@ COMWARE = Dialect(
         Need(r"interface \S+\nport access vlan (?P<vlan>\d+)", "vlan {vlan}"),
         Need(r"interface (?P<at>\S+)\nport trunk permit vlan \d+", "interface {at}\nport link-type trunk"),
     ),
+    bars=(Need(r"interface (?P<at>\S+)\nport access vlan \d+", "interface {at}\nport link-type trunk"),),
     facts=(
         ("vlan", r"vlan (?P<vlan>\d+)"),
         ("interface", r"interface (?P<at>\S+)"),

@@ -75,10 +75,13 @@ class Dialect:
 
     ``ignored`` lines say nothing. ``blocks`` begin a text that ends where ``end`` comes again. ``refused`` paths cannot
     be changed by a list of commands: (pattern, what to do instead). ``sections`` are paths that open a section even
-    when it is empty; ``fixed`` ones are hardware and cannot be removed. A ``single`` line takes the place of the one
-    with the same pattern and the same ``key`` in its section; ``additive`` ones stand beside each other. What is neither
-    is removed before others are added, which is right for both. ``order`` (paths) is the order of additions; removals
-    go the other way. ``facts`` are paths with a meaning: (kind, pattern); see ``facts.read``.
+    when it is empty; ``fixed`` ones are hardware and cannot be removed.
+
+    A ``single`` line takes the place of the one with the same pattern and the same ``key`` in its section; ``additive``
+    ones stand beside each other. What is neither is removed before others are added, which is right for both.
+
+    ``needs`` are what a path cannot be without, ``bars`` what it cannot be beside. ``facts`` are paths with a meaning:
+    (kind, pattern); see ``facts.read``. ``order`` (paths) is the order of additions; removals go the other way.
     """
 
     name: str
@@ -95,5 +98,6 @@ class Dialect:
     lists: Lists
     points: tuple[Point, ...]
     needs: tuple[Need, ...]
+    bars: tuple[Need, ...]
     facts: tuple[tuple[str, str], ...]
     order: tuple[str, ...]

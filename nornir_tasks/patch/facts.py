@@ -11,6 +11,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from nornir_tasks.patch.dialect import Path, Point
 from nornir_tasks.patch.model import Device, State
 
+_ALL = range(1, 4095)
+
 Place = tuple[str, str]
 Applied = tuple[Point, str]
 
@@ -38,11 +40,17 @@ class Facts:
         """The networks of interfaces that are not shut."""
         return {one.network for at, found in self.addresses.items() if at not in self.shut for one in found}
 
+    @cached_property
+    def carried(self) -> dict[tuple[str, bool], frozenset[int]]:
+        """The VLANs of each (port, tagged) that is not shut."""
+        tagged = {at: {vlan for port, vlan in self.tagged if port == at} for at in self.trunks - self.shut}
+        trunks = {(at, True): frozenset(vlans if at in self.limited else _ALL) for at, vlans in tagged.items()}
+        access = {(at, False): frozenset({vlan}) for at, vlan in self.access if at not in self.trunks | self.shut}
+        return {**trunks, **access}
+
     def carriers(self, vlan: int) -> set[str]:
-        """Return the ports that carry a VLAN and are not shut."""
-        tagging = {at for at in self.trunks if at not in self.limited or (at, vlan) in self.tagged}
-        untagging = {at for at, access in self.access if access == vlan and at not in self.trunks}
-        return (tagging | untagging) - self.shut
+        """Return the ports that carry a VLAN."""
+        return {at for (at, _), vlans in self.carried.items() if vlan in vlans}
 
     def resolved(self, network: IPv4Network) -> bool:
         """Whether a network has a static route whose next hop is on a connected network."""
@@ -54,9 +62,9 @@ class Facts:
         return self.dynamic or routed or any(network.subnet_of(near) for near in self.connected)
 
     def works(self, at: str) -> bool:
-        """Whether packets can meet a filter here: not on an interface that is shut, nor on one that needs an address."""
+        """Whether an interface is there and packets can come to it: not shut, and with an address if it needs one."""
         is_layer3 = at in self.svis or at in self.addresses
-        return at not in self.interfaces or (at not in self.shut and (not is_layer3 or bool(self.addresses.get(at))))
+        return at in self.interfaces - self.shut and (not is_layer3 or bool(self.addresses.get(at)))
 
 
 class Reader:

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from nornir_tasks.patch.dialect import Path, Point
+from nornir_tasks.patch.dialect import Need, Path, Point
 from nornir_tasks.patch.facts import Facts, Place, Reader
 from nornir_tasks.patch.model import Device, State
 from nornir_tasks.patch.rules import Match, Universe, packet, parse
+
+Texts = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,9 @@ class Invariants:
         self._old, self._new = old.paths, new.paths
         self._before, self._after = self._reader.read(old), self._reader.read(new)
         self._management = management
-        self._universes: dict[Place, Universe] = {}
-        self._masks: dict[tuple[Place, tuple[str, ...]], int | None] = {}
-        self._needs = [(re.compile(need.path), need.other) for need in device.dialect.needs]
-        self._needed: dict[Path, tuple[Path, ...]] = {}
+        self._verdicts: dict[tuple[Place, Texts, tuple[Texts, ...]], str] = {}
+        self._needs = _Related(device.dialect.needs)
+        self._bars = _Related(device.dialect.bars)
         # What was broken to begin with cannot be kept.
         self._excused = {found.invariant for found in self._managed(self._before)} if management else set()
 
@@ -65,6 +66,7 @@ class Invariants:
             *self._kept(state.paths),
             *self._hanging(state.paths),
             *self._filters(facts),
+            *self._vlans(facts),
             *self._gateways(facts),
             *(found for found in self._managed(facts) if found.invariant not in self._excused),
         )
@@ -82,17 +84,13 @@ class Invariants:
 
     def _hanging(self, paths: frozenset[Path]) -> Iterator[Violation]:
         for path in paths:
-            for other in self._needs_of(path):
+            for other in self._needs.of(path):
                 excused = any(path in known and other not in known for known in (self._old, self._new))
                 if other not in paths and not excused:
                     yield Violation("nothing hangs", f"'{' / '.join(path)}' without '{' / '.join(other)}'")
-
-    def _needs_of(self, path: Path) -> tuple[Path, ...]:
-        if path not in self._needed:
-            text = "\n".join(path)
-            found = ((pattern.fullmatch(text), other) for pattern, other in self._needs)
-            self._needed[path] = tuple(tuple(other.format(**m.groupdict()).split("\n")) for m, other in found if m)
-        return self._needed[path]
+            for other in self._bars.of(path):
+                if other in paths:
+                    yield Violation("nothing hangs", f"'{' / '.join(path)}' beside '{' / '.join(other)}'")
 
     def _filters(self, facts: Facts) -> Iterator[Violation]:
         for place in {*self._before.applied, *self._after.applied, *facts.applied}:
@@ -103,52 +101,55 @@ class Invariants:
     def _filter(self, place: Place, facts: Facts) -> str:
         """Return what is wrong with the filter at a place; empty if nothing is."""
         applied = facts.applied.get(place, [])
-        ends = [end for end in (self._before, self._after) if end.works(place[0])]
+        ends = [end for end in (self._before, self._after) if self._works(end, place)]
         if len(applied) > 1:
             return "two lists at once"
-        if not facts.works(place[0]) or not ends:
+        if not self._works(facts, place) or not ends:
             return ""
         if applied and not facts.lists.get(applied[0][1]):
             return f"{applied[0][1]} is empty" if all(_filled(end, place) for end in ends) else ""
         return self._between(place, facts, ends)
 
+    def _works(self, facts: Facts, place: Place) -> bool:
+        """Whether packets can meet a filter at a place: logins always, interfaces if they work."""
+        return facts.works(place[0]) or place[0] not in self._before.interfaces | self._after.interfaces
+
     def _between(self, place: Place, facts: Facts, ends: Sequence[Facts]) -> str:
         now, *found = (_rules(one, place) for one in (facts, *ends))
-        if now in found:
-            return ""
-        masks = [self._mask(place, one) for one in (now, *found)]
-        if None in masks:
+        key = (place, now, tuple(found))
+        if key not in self._verdicts:
+            self._verdicts[key] = "" if now in found else self._compared(self._point(place, facts), now, found)
+        return self._verdicts[key]
+
+    def _compared(self, point: Point, now: Texts, ends: Sequence[Texts]) -> str:
+        """Return what is wrong with rules that are neither the old nor the new ones; None is no filter."""
+        matches = [None if texts is None else self._understood(texts) for texts in (now, *ends)]
+        if any(found is None and texts is not None for found, texts in zip(matches, (now, *ends), strict=True)):
             return "its rules are not understood, so only a swap of the whole list is safe"
-        present, *known = (mask for mask in masks if mask is not None)
-        opened, closed = present, ~present
+        universe = Universe(match for found in matches for match in found or ())
+        otherwise = universe.all if point.otherwise == "permit" else 0
+        present, *known = (universe.all if found is None else universe.passing(found, otherwise) for found in matches)
+        opened, closed = present, universe.all & ~present
         for mask in known:
             opened, closed = opened & ~mask, closed & mask
         return "lets through what it must not" if opened else "stops what must pass" if closed else ""
-
-    def _mask(self, place: Place, texts: tuple[str, ...] | None) -> int | None:
-        """Return the packets that pass a place; None if a rule is not understood."""
-        universe = self._universe(place)
-        if texts is None:
-            return universe.all
-        if (place, texts) not in self._masks:
-            matches = self._understood(texts)
-            otherwise = universe.all if self._point(place).otherwise == "permit" else 0
-            self._masks[place, texts] = None if matches is None else universe.passing(matches, otherwise)
-        return self._masks[place, texts]
 
     def _understood(self, texts: Iterable[str]) -> tuple[Match, ...] | None:
         """Return what rules match; None if one of them is not understood."""
         found = [parse(text, self._device.dialect.lists.grammar) for text in texts]
         return None if None in found else tuple(match for match in found if match)
 
-    def _universe(self, place: Place) -> Universe:
-        if place not in self._universes:
-            found = [self._understood(_rules(end, place) or ()) or () for end in (self._before, self._after)]
-            self._universes[place] = Universe([*found[0], *found[1]])
-        return self._universes[place]
+    def _point(self, place: Place, facts: Facts) -> Point:
+        return next(one.applied[place][0][0] for one in (facts, self._before, self._after) if place in one.applied)
 
-    def _point(self, place: Place) -> Point:
-        return next(end.applied[place][0][0] for end in (self._before, self._after) if place in end.applied)
+    def _vlans(self, facts: Facts) -> Iterator[Violation]:
+        none = frozenset[int]()
+        for port in {*self._before.carried, *self._after.carried, *facts.carried}:
+            now, *ends = (one.carried.get(port, none) for one in (facts, self._before, self._after))
+            for vlan in sorted(ends[0] & ends[1] - now)[:1]:
+                yield Violation("VLANs come and go alone", f"VLAN {vlan} is cut at {port[0]}")
+            for vlan in sorted(now - ends[0] - ends[1])[:1]:
+                yield Violation("VLANs come and go alone", f"VLAN {vlan} leaks at {port[0]}")
 
     def _gateways(self, facts: Facts) -> Iterator[Violation]:
         before, after = self._before, self._after
@@ -189,6 +190,21 @@ class Invariants:
             yield Violation("management filter", f"{' '.join(place)} stops {source}")
 
 
+class _Related:
+    """The paths that each path is related to; what belongs to a path is looked up once."""
+
+    def __init__(self, needs: Iterable[Need]) -> None:
+        self._patterns = [(re.compile(need.path), need.other) for need in needs]
+        self._known: dict[Path, tuple[Path, ...]] = {}
+
+    def of(self, path: Path) -> tuple[Path, ...]:
+        if path not in self._known:
+            text = "\n".join(path)
+            found = ((pattern.fullmatch(text), other) for pattern, other in self._patterns)
+            self._known[path] = tuple(tuple(other.format(**m.groupdict()).split("\n")) for m, other in found if m)
+        return self._known[path]
+
+
 def _verdict(matches: Sequence[Match], asked: Match, point: Point) -> bool:
     universe = Universe([*matches, asked])
     passing = universe.passing(matches, universe.all if point.otherwise == "permit" else 0)
@@ -199,7 +215,7 @@ def _led(carriers: set[str], uplinks: tuple[str, ...]) -> bool:
     return bool(carriers & set(uplinks)) if uplinks else bool(carriers)
 
 
-def _rules(facts: Facts, place: Place) -> tuple[str, ...] | None:
+def _rules(facts: Facts, place: Place) -> Texts:
     """Return the rules that are applied at a place; None if there is no filter."""
     applied = facts.applied.get(place)
     return facts.lists.get(applied[0][1], ()) if applied else None

@@ -103,6 +103,7 @@ IOS = Dialect(
         Need(r"interface Vlan(?P<vlan>\d+)", "vlan {vlan}"),
         Need(r"interface \S+\nswitchport access vlan (?P<vlan>\d+)", "vlan {vlan}"),
     ),
+    bars=(),
     facts=(
         ("vlan", r"vlan (?P<vlan>\d+)"),
         ("interface", r"interface (?P<at>\S+)"),

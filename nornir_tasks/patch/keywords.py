@@ -7,7 +7,8 @@ RULES = (
     (
         r"(?P<action>permit|deny) (?P<proto>ip|tcp|udp|icmp)"
         rf"( source (?P<src>{_ADDRESS}))?( source-port (?P<sport>{_PORT}))?"
-        rf"( destination (?P<dst>{_ADDRESS}))?( destination-port (?P<dport>{_PORT}))?( logging)?"
+        rf"( destination (?P<dst>{_ADDRESS}))?( destination-port (?P<dport>{_PORT}))?"
+        r"( precedence (?P<precedence>[0-7]))?( logging)?"
     ),
     rf"(?P<action>permit|deny)( source (?P<src>{_ADDRESS}))?( logging)?",
 )

@@ -2,8 +2,8 @@
 
 * one rule at a time, in an order that never lets through, or stops, what both the old and the new list agree about;
 * a second list with the new rules takes the place of the first while that is written anew;
-* the new rules are first written below the old ones, each as two halves because a rule must not be there twice. The old
-  ones go from the last to the first, the new ones come from the first to the last, and the halves go. A packet that an
+* the new rules are first written below the old ones, each in parts because a rule must not be there twice. The old
+  ones go from the last to the first, the new ones come from the first to the last, and the parts go. A packet that an
   old rule which is left matches meets the old verdict, every other packet the new one.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from nornir_tasks.patch.dialect import Path, Point
 from nornir_tasks.patch.facts import Reader
 from nornir_tasks.patch.model import Device, State
-from nornir_tasks.patch.rules import Match, Universe, halves, parse, written
+from nornir_tasks.patch.rules import Match, Universe, parse, parts, written
 from nornir_tasks.patch.steps import Step, Way
 
 Rules = Mapping[int, str]
@@ -118,9 +118,9 @@ class ListChange:
         same = _common(now, self.rules)
         old, new = ({seq: text for seq, text in rules.items() if seq not in same} for rules in (now, self.rules))
         matches = self._matches(_texts(new))
-        if matches is None or any(not halves(match) for match in matches):
+        if matches is None or any(not parts(match) for match in matches):
             return []
-        texts = [written(half) for match in matches for half in halves(match)]
+        texts = [written(part) for match in matches for part in parts(match)]
         if len({*texts, *now.values(), *new.values()}) < len(texts) + len({*now.values(), *new.values()}):
             return []
         step = self.device.dialect.lists.step

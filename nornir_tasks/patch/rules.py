@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
+from itertools import product
 
 Span = tuple[int, int]
 ANY: Span = (0, 2**32 - 1)
 PORTS: Span = (0, 65535)
-_PROTOCOLS = ("icmp", "tcp", "udp", "other")
 _NAMES = {
     "ftp": 21,
     "ssh": 22,
@@ -37,7 +37,10 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One rule. Addresses and ports are (first, last); ``basic``: it was written with a source only."""
+    """One rule. Addresses and ports are (first, last); ``basic``: it was written with a source only.
+
+    ``precedence`` are the first three bits of the type of service, -1 for any.
+    """
 
     permit: bool
     proto: str = "ip"
@@ -45,6 +48,7 @@ class Match:
     dst: Span = ANY
     sport: Span = PORTS
     dport: Span = PORTS
+    precedence: int = -1
     basic: bool = False
 
 
@@ -62,6 +66,7 @@ def parse(text: str, grammar: Sequence[str]) -> Match | None:
             dst=_addresses(said.get("dst")),
             sport=_ports(said.get("sport")),
             dport=_ports(said.get("dport")),
+            precedence=int(said.get("precedence") or -1),
             basic="proto" not in said,
         )
     except (KeyError, ValueError):
@@ -89,14 +94,16 @@ def _ports(text: str | None) -> Span:
     return {"eq": (low, low), "range": (low, high), "gt": (low + 1, 65535), "lt": (0, low - 1)}[word]
 
 
-def halves(match: Match) -> tuple[Match, ...]:
-    """Return two rules that together match what one does, neither of them written like it; none if there are none."""
+def parts(match: Match) -> tuple[Match, ...]:
+    """Return rules that together match what one does, none of them written like it; empty if there are none."""
     if match.src[0] < match.src[1]:
         return tuple(replace(match, src=half) for half in _cut(match.src))
-    if match.dst[0] < match.dst[1] and not match.basic:
+    if match.basic:
+        return ()
+    if match.dst[0] < match.dst[1]:
         return tuple(replace(match, dst=half) for half in _cut(match.dst))
-    if match.sport[0] < match.sport[1] and match.proto in {"tcp", "udp"}:
-        return tuple(replace(match, sport=half) for half in _cut(match.sport))
+    if match.precedence < 0:
+        return tuple(replace(match, precedence=precedence) for precedence in range(8))
     return ()
 
 
@@ -116,7 +123,7 @@ def written(match: Match) -> str:
     ):
         if span != whole:
             words += [name, _range(span) if name.endswith("port") else _prefix(span)]
-    return " ".join(words)
+    return " ".join([*words, *([f"precedence {match.precedence}"] if match.precedence >= 0 else [])])
 
 
 def _prefix(span: Span) -> str:
@@ -130,7 +137,15 @@ def _range(span: Span) -> str:
 def packet(source: IPv4Network, address: IPv4Address, port: int) -> Match:
     """Return TCP from the first address of a network to a port of an address, as a rule that matches nothing else."""
     first, to = int(source.network_address), int(address)
-    return Match(permit=True, proto="tcp", src=(first, first), dst=(to, to), sport=(50000, 50000), dport=(port, port))
+    return Match(
+        permit=True,
+        proto="tcp",
+        src=(first, first),
+        dst=(to, to),
+        sport=(50000, 50000),
+        dport=(port, port),
+        precedence=0,
+    )
 
 
 class Universe:
@@ -140,14 +155,10 @@ class Universe:
         found = tuple(matches)
         self._src = _samples([match.src for match in found])
         self._dst = _samples([match.dst for match in found])
-        ports = [
-            (sport, dport)
-            for sport in _samples([m.sport for m in found])
-            for dport in _samples([m.dport for m in found])
-        ]
-        self._kinds = [
-            (proto, *port) for proto in _PROTOCOLS for port in (ports if proto in {"tcp", "udp"} else [(0, 0)])
-        ]
+        ports = product(_samples([match.sport for match in found]), _samples([match.dport for match in found]))
+        kinds = [*product(("tcp", "udp"), ports), *(("icmp", (0, 0)), ("other", (0, 0)))]
+        marks = range(8) if any(match.precedence >= 0 for match in found) else range(1)
+        self._kinds = [(proto, *port, mark) for (proto, port), mark in product(kinds, marks)]
         self.all = (1 << (len(self._kinds) * len(self._dst) * len(self._src))) - 1
         self._masks: dict[Match, int] = {}
 
@@ -174,11 +185,12 @@ class Universe:
         return sum(block << (place * width) for place, kind in enumerate(self._kinds) if _is_kind(match, *kind))
 
 
-def _is_kind(match: Match, proto: str, sport: int, dport: int) -> bool:
+def _is_kind(match: Match, proto: str, sport: int, dport: int, mark: int) -> bool:
+    if match.proto not in {"ip", proto} or match.precedence not in {-1, mark}:
+        return False
     if proto not in {"tcp", "udp"}:
-        return match.proto in {"ip", proto} and match.sport == PORTS and match.dport == PORTS
-    in_ports = match.sport[0] <= sport <= match.sport[1] and match.dport[0] <= dport <= match.dport[1]
-    return match.proto in {"ip", proto} and in_ports
+        return match.sport == PORTS and match.dport == PORTS
+    return match.sport[0] <= sport <= match.sport[1] and match.dport[0] <= dport <= match.dport[1]
 
 
 def _samples(spans: Iterable[Span]) -> list[int]:

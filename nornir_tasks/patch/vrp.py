@@ -91,6 +91,7 @@ VRP = Dialect(
         Need(r"interface (?P<at>\S+)\nport trunk allow-pass vlan \d+", "interface {at}\nport link-type trunk"),
         Need(r"interface (?P<at>\S+)\nport default vlan \d+", "interface {at}\nport link-type access"),
     ),
+    bars=(),
     facts=(
         ("vlan", r"vlan (?P<vlan>\d+)"),
         ("interface", r"interface (?P<at>\S+)"),
