@@ -21,12 +21,9 @@ KEY_PATTERN = r"^(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( 
 PATH_PATTERN = r"^/[A-Za-z0-9._/-]+$"
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=24)]
-# An AS number, RFC 6793: 0 and 4294967295 are reserved (RFC 7607, RFC 7300).
-Asn = Annotated[int, Field(ge=1, le=4294967294)]
-# An 802.1Q VLAN id: 0 and 4095 are reserved by the standard.
-VlanId = Annotated[int, Field(ge=1, le=4094)]
-# A service on a host: tcp/443, udp/123, or icmp.
-Port = Annotated[str, StringConstraints(pattern=PORT_PATTERN)]
+Asn = Annotated[int, Field(ge=1, le=4294967294)]  # RFC 6793; the first and the last: RFC 7607, RFC 7300
+VlanId = Annotated[int, Field(ge=1, le=4094)]  # IEEE 802.1Q reserves 0 and 4095
+Port = Annotated[str, StringConstraints(pattern=PORT_PATTERN)]  # tcp/443, udp/123, or icmp
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -166,20 +163,16 @@ class Monitoring(Entry):
     webhook: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = ""
 
 
-# One line of an OpenSSH public key file: type, key, and a comment that says nothing. No options, no certificates.
-SignerKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
-
-
 class Signer(Entry):
-    """A person who may approve plans, and the public ssh keys that person signs with."""
+    """A person who may approve plans, and the public ssh keys that person signs with: lines of .pub files."""
 
     id: Id
     name: str = Field(min_length=1)
-    keys: tuple[SignerKey, ...] = Field(min_length=1)
+    keys: tuple[Annotated[str, StringConstraints(pattern=KEY_PATTERN)], ...] = Field(min_length=1)
 
 
 class Approval(Entry):
-    """How many people besides its author must have signed a plan before it is carried out, and who may."""
+    """How many people besides its author must sign a plan, and who may."""
 
     required: Annotated[int, Field(ge=0)] = 0
     signers: tuple[Signer, ...] = ()

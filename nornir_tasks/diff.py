@@ -16,6 +16,7 @@ from nornir_tasks.drivers import linux_device
 
 NOWHERE = "/dev/null"
 _HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_TURN = re.compile(r"^@@ -(\S+) \+(\S+) @@")
 
 Effect = Counter[tuple[str, str]]
 
@@ -87,6 +88,43 @@ def _changes(diff: str) -> Iterator[tuple[str, str, str]]:
         elif line.startswith(("--- ", "+++ ")):
             named = line[4:].split("\t")[0]
             path = path if named == NOWHERE else named
+
+
+def reverse(diff: str) -> str:
+    """Return the way back: the unified diff that turns what ``diff`` leads to into what it starts from."""
+    lines: list[str] = []
+    minus: list[str] = []
+    plus: list[str] = []
+    last, first_name = lines, ""
+    old = new = 0
+
+    def flush() -> None:
+        lines.extend((*minus, *plus))
+        minus.clear()
+        plus.clear()
+
+    for line in diff.split("\n")[:-1]:
+        if line.startswith("\\"):  # no newline at the end of the line before
+            last.append(line)
+        elif old > 0 or new > 0:
+            sign = line[:1] or " "
+            old -= sign in " -"
+            new -= sign in " +"
+            if sign == " ":
+                flush()
+            last = {"+": minus, "-": plus}.get(sign, lines)
+            last.append({"+": "-", "-": "+"}.get(sign, sign) + line[1:])
+        elif found := _HUNK.match(line):
+            flush()
+            old, new = (int(size) if size is not None else 1 for size in found.groups())
+            lines.append(_TURN.sub(r"@@ -\2 +\1 @@", line))
+        elif line.startswith("--- "):
+            flush()
+            first_name = line[4:]
+        elif line.startswith("+++ "):
+            lines += [f"--- {line[4:]}", f"+++ {first_name}"]
+    flush()
+    return "".join(f"{line}\n" for line in lines)
 
 
 def drift(planned: str, now: str) -> str:

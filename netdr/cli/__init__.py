@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "render": ("render", "what every device should say", "生成各设备应有的配置"),
     "diff": ("config", "what is different on the devices", "与设备现有配置比较"),
     "plan": ("config", "what would be changed, in which order", "生成变更计划"),
+    "approvals": ("approvals", "who has approved a plan", "查看计划的批准情况"),
     "deploy": ("deploy", "carry out a plan on all devices or none", "执行变更：全部成功或全部不变"),
     "journal": ("journal", "keep another controller's journal of changes", "保存另一控制机的变更日志"),
     "verify": ("verify", "compare the zone policy with real packets", "用真实报文核对分区策略"),

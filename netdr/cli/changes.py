@@ -70,6 +70,11 @@ def show_plan(context: Context, network: Network, plan: Plan) -> None:
             f"如未确认，设备将在 {seconds} 秒后自行回退",
         )
     )
+    if plan.inventory:
+        made = f"{plan.inventory[:12]}{'+dirty' * ('+dirty' in plan.inventory)}"
+        click.echo(
+            context.text(f"made from inventory {made} by {plan.author}", f"清单版本：{made}；编制人：{plan.author}")
+        )
     for check in plan.checks:
         click.echo(context.text(f"check afterwards: {check}", f"变更后检查：{check}"))
     click.echo(summary(context, plan))
@@ -92,6 +97,19 @@ def _show_waves(context: Context, network: Network, plan: Plan) -> None:
         click.echo(listed)
     for note in plan.notes:
         click.echo(context.text(f"note: {note}", f"注意：{note}"))
+
+
+def show_moved(context: Context, plan: Plan, inventory: str) -> None:
+    """Say so if the inventory has moved on since a plan was made: what the devices should say decides, not this."""
+    if plan.inventory and inventory != plan.inventory:
+        click.echo(
+            context.text(
+                f"the inventory has changed since the plan was made ({plan.inventory[:12]}, now {inventory[:12]}),"
+                " but not for these devices",
+                f"清单在计划编制后有改动（{plan.inventory[:12]}，现为 {inventory[:12]}），但不涉及这些设备",
+            ),
+            err=True,
+        )
 
 
 def summary(context: Context, plan: Plan) -> str:

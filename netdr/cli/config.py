@@ -13,11 +13,11 @@ import click
 from inventory import placement
 from inventory.revision import revision
 from inventory.select import select
-from netdr.cli import tryout, twintext
+from netdr.cli import tryout, twintext, wayback
 from netdr.cli.changes import grouped, groups_json, show_groups, show_plan
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
-from nornir_tasks import engine, runners
+from nornir_tasks import approval, engine, runners
 from nornir_tasks import plan as plans
 from nornir_tasks.engine import Engine
 from nornir_tasks.plan import Plan
@@ -42,6 +42,9 @@ sweep_option = click.option(
     flag_value="all",
     metavar="[WHAT]",
     help="On the twin, fail each link and device in turn: all, links, devices, or names with commas between.",
+)
+reverse_option = click.option(
+    "--reverse", is_flag=False, flag_value="", metavar="[PLAN]", help="Show the way back: of a new plan, or of a file."
 )
 before_option = click.option(
     "--before",
@@ -91,6 +94,7 @@ def diff(context: Context, limit: str, runner: str, as_json: bool) -> None:
 @twin_option
 @sweep_option
 @before_option
+@reverse_option
 @runner_option
 @json_option
 @click.pass_obj
@@ -102,24 +106,30 @@ def plan(  # noqa: PLR0913, PLR0917 - one argument per option
     twin: str | None,
     sweep: str | None,
     before: Path | None,
+    reverse: str | None,
     runner: str,
     as_json: bool,
 ) -> int:
     """Write down what would be changed, in which order, and how it is undone; change nothing.
 
-    With --json: plan (id), file, devices (how many), changed (ids), waves, groups, checks, timers, seconds. With --twin
-    also twin: ok, lab, base, up_s, deploy (as netdr deploy prints it), loss (by unit: sent, lost, longest_gap_s),
-    matrix (cells, mismatches), sweep (links, devices, findings, single_points), seconds. Exit status 8 if the twin says
-    no.
+    With --json: plan (id), file, inventory, author, devices (how many), changed (ids), waves, notes, groups, checks,
+    timers, seconds. With --twin also twin: ok, lab, base, up_s, deploy (as netdr deploy prints it), loss (by unit:
+    sent, lost, longest_gap_s), matrix (cells, mismatches), sweep (links, devices, findings, single_points), seconds.
+    Exit status 8 if the twin says no. With --reverse: plan, changed, groups.
     """
     start = time.monotonic()
+    if reverse:
+        return wayback.show(context, wayback.read(Path(reverse)), as_json=as_json)
     asked = tryout.wish(context, twin, sweep, before)
     if asked and asked.file:
         return tryout.of_file(context, asked, asked.file, as_json=as_json)
     with engine_of(context, runner) as devices, Ticker(context) as ticker:
         made = devices.plan_change(select(context.network.devices, limit), checks, ticker)
         present = devices.observe((), ticker) if asked else {}
+    made = replace(made, author=approval.author())
     file = _write(context, made, out)
+    if reverse is not None:
+        return wayback.show(context, made, as_json=as_json)
     if not as_json:
         show_plan(context, context.network, made)
         click.echo(context.text(f"plan: {file}", f"计划文件：{file}"))
@@ -128,22 +138,26 @@ def plan(  # noqa: PLR0913, PLR0917 - one argument per option
         if trial:
             twintext.show(context, trial)
         return tryout.exit_code(trial) if trial else 0
-    found = grouped(context.network, {device: made.devices[device].diff for device in made.changed})
-    print_json(
-        {
-            "plan": made.id,
-            "file": str(file),
-            "devices": len(made.devices),
-            "changed": list(made.changed),
-            "waves": made.waves,
-            "groups": groups_json(found),
-            "checks": made.checks,
-            "timers": {"revert": made.timers.revert, "gate": made.timers.gate, "settle": made.timers.settle},
-            **({"twin": trial.as_dict()} if trial else {}),
-            "seconds": round(time.monotonic() - start, 3),
-        }
-    )
+    more = {"twin": trial.as_dict()} if trial else {}
+    print_json({**_as_dict(context, made, file), **more, "seconds": round(time.monotonic() - start, 3)})
     return tryout.exit_code(trial) if trial else 0
+
+
+def _as_dict(context: Context, made: Plan, file: Path) -> dict[str, object]:
+    found = grouped(context.network, {device: made.devices[device].diff for device in made.changed})
+    return {
+        "plan": made.id,
+        "file": str(file),
+        "inventory": made.inventory,
+        "author": made.author,
+        "devices": len(made.devices),
+        "changed": list(made.changed),
+        "waves": made.waves,
+        "notes": made.notes,
+        "groups": groups_json(found),
+        "checks": made.checks,
+        "timers": {"revert": made.timers.revert, "gate": made.timers.gate, "settle": made.timers.settle},
+    }
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_tasks.diff import drift, effect, files_of, size, unified
+from nornir_tasks.diff import drift, effect, files_of, reverse, size, unified
 from nornir_tasks.drivers.linux_device import FormatError
 
 # Lines that look like parts of a diff, and a few that come often, so that diffs have choices.
@@ -27,6 +27,58 @@ def test_the_effect_is_the_difference_of_the_lines(one: str, other: str) -> None
         for line in text.split("\n")[:-1]:
             expected["", line] = expected.get(("", line), 0) + sign
     assert effect(unified(one, other)) == {key: count for key, count in expected.items() if count}
+
+
+ENDLESS = st.tuples(TEXTS, st.sampled_from(["", "a", "--- a", " x"])).map("".join)
+
+
+@given(ENDLESS, ENDLESS)
+def test_the_way_back_takes_what_the_way_there_brings(one: str, other: str) -> None:
+    there = unified(one, other)
+    assert effect(reverse(there)) == {key: -count for key, count in effect(there).items()}
+    assert reverse(reverse(there)) == there
+    assert size(reverse(there)) == size(there)[::-1]
+
+
+def test_the_way_back_is_told_file_by_file() -> None:
+    assert reverse(unified(OLD, NEW)) == (
+        "--- /etc/frr/frr.conf\n"
+        "+++ /dev/null\n"
+        "@@ -1,2 +0,0 @@\n"
+        "-#: file /etc/frr/frr.conf mode=0640 owner=frr:frr\n"
+        "-!\n"
+        "--- /etc/hostname\n"
+        "+++ /etc/hostname\n"
+        "@@ -1,2 +1,2 @@\n"
+        "-#: file /etc/hostname mode=0600 owner=root:root\n"
+        "+#: file /etc/hostname mode=0644 owner=root:root\n"
+        " one\n"
+        "--- /dev/null\n"
+        "+++ /etc/issue.net\n"
+        "@@ -0,0 +1,2 @@\n"
+        "+#: file /etc/issue.net mode=0644 owner=root:root\n"
+        "+hi\n"
+    )
+
+
+@pytest.mark.tools
+@pytest.mark.skipif(not shutil.which("patch"), reason="needs GNU patch")
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a\nb\nc\n", "a\nc\nd\n"),
+        ("-- a\n++ b\n", "++ b\n"),
+        ("x\n" * 30, "x\n" * 10 + "y\n" + "x\n" * 20),
+        ("a\nb", "a\nb\n"),
+        ("a\nb\n", "a\nc"),
+        ("", "a\n"),
+    ],
+)
+def test_gnu_patch_finds_the_way_back(old: str, new: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(new)
+    (tmp_path / "patch").write_text(reverse(unified(old, new)).replace("/dev/null", "file"))
+    subprocess.run(["patch", "-s", "file", "patch"], cwd=tmp_path, check=True, timeout=10)
+    assert ((tmp_path / "file").read_text() if (tmp_path / "file").exists() else "") == old
 
 
 @pytest.mark.tools
