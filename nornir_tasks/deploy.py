@@ -15,7 +15,7 @@ controller died is continued by the same steps: what is armed or done already is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from netdr.kernel.errors import FencedError, NetdrError, Problems, UnreachableError, VerifyError
@@ -39,12 +39,14 @@ GRACE = 30
 class Past:
     """What a change that is continued has done so far: the names its commits have on the devices, and the way back.
 
-    ``take_over``: the devices that may be claimed although a change holds them that never ended.
+    ``take_over``: the devices that may be claimed although a change holds them that never ended; ``lost``: those that
+    another change has taken over since, and that are left to it.
     """
 
     ours: frozenset[str] = frozenset()
     before: Mapping[str, Before] | None = None
     take_over: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
 
 
 class Transaction:
@@ -66,7 +68,8 @@ class Transaction:
             self._lock()
             self._prepare()
         except FencedError as failure:
-            return self._overtaken(failure)
+            self._release()
+            return self._overtaken((failure,))
         except NetdrError as failure:
             if self._past.before is not None:
                 return self._given_up(failure)
@@ -89,7 +92,7 @@ class Transaction:
         try:
             self._lock()
         except FencedError as failure:
-            return self._overtaken(failure)
+            return self._overtaken((failure,))
         return self._given_up(None)
 
     # ---- lock, prepare ---------------------------------------------------------------------------------------------
@@ -98,7 +101,7 @@ class Transaction:
         """Claim all devices. Of a change that is continued, one that does not answer is claimed when it does."""
         with self._steps.stage("lock", len(self._plan.devices)):
             self._steps.heed()
-            outcomes = self._steps.claim(self._plan.devices, self._past.take_over).outcomes
+            outcomes = self._steps.claim(self._ours(), self._past.take_over).outcomes
             failures = [failure for failure in outcomes.failures if not self._past.ours or not _passing(failure)]
             if failures:
                 raise next((failure for failure in failures if isinstance(failure, FencedError)), Problems(failures))
@@ -151,7 +154,10 @@ class Transaction:
 
     def _release(self) -> None:
         """End the claims. A device that does not answer keeps one that the next change knows to be over."""
-        self._steps.look("release", self._plan.devices, Each(actions.release, (self._claim.token,)))
+        self._steps.look("release", self._ours(), Each(actions.release, (self._claim.token,)))
+
+    def _ours(self) -> Collection[str]:
+        return self._plan.devices.keys() - self._past.lost
 
     # ---- arm -------------------------------------------------------------------------------------------------
 
@@ -245,30 +251,35 @@ class Transaction:
 
     def _given_up(self, failure: BaseException | None) -> Report:
         """Bring all devices back that may have changed, and return how each ended."""
-        waves = list(self._plan.waves) if self._past.before is not None else self._waves
+        waves = self._left(self._plan.waves if self._past.before is not None else self._waves)
         touched = {device for wave in waves for device in wave}
         self._steps.must_be_written = False
         with self._steps.stage("abort", len(touched)):
             self._loaded -= touched
             before = {device: self._before[device].running for device in touched}
             deadline = max(self._deadline, self._clock.now()) + GRACE
-            try:
-                ends = Abort(self._steps, before, self._clock).run(waves, _silent(failure), deadline)
-            except FencedError as fenced:
-                return self._overtaken(fenced)
+            abort = Abort(self._steps, before, self._clock)
+            ends = abort.run(waves, _silent(failure), deadline)
             self._discard()
+        if abort.overtaken:
+            return self._overtaken(abort.overtaken, ends)
         everywhere = all(end.state == "restored" for end in ends.values())
         known = failure if isinstance(failure, NetdrError) else None
         return self._report("restored" if everywhere else "mixed", ends, known)
 
-    def _overtaken(self, failure: FencedError) -> Report:
-        """Return the report of a change that another controller has taken over: what it did there is in its own."""
-        ends = {device: End("unknown", "another change has taken it over") for device in self._plan.changed}
-        return self._report("overtaken", ends, failure)
+    def _left(self, waves: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Return the waves without the devices that another change has taken over."""
+        return [tuple(device for device in wave if device not in self._past.lost) for wave in waves]
+
+    def _overtaken(self, failures: tuple[FencedError, ...], ends: Mapping[str, End] | None = None) -> Report:
+        """Return the report of a change that another controller has taken over, as far as it has."""
+        rest = {device: End("unknown", "another change has taken it over") for device in self._plan.changed}
+        return self._report("overtaken", {**rest, **(ends or {})}, Problems(failures))
 
     def _report(self, result: Result, ends: Mapping[str, End], failure: NetdrError | None = None) -> Report:
         planned = self._plan.devices.items()
         rest = {device: End("untouched" if change.changes else "unchanged") for device, change in planned}
+        rest |= {device: End("unknown", "another change has taken it over") for device in self._past.lost}
         failures = failure.problems if isinstance(failure, Problems) else (failure,) if failure else ()
         return Report(self._plan.id, self._claim.token, result, {**rest, **ends}, self._steps.seconds, failures)
 

@@ -133,7 +133,7 @@ class Engine:
             claim = _claim(records, fences.values)
             opening = Opening(claim.token, change, lock.owner(), options.ticket)
             past = Past(take_over=frozenset(device for device, fence in fences.values.items() if fence.held))
-            return self._carried_out(opening, Texts(self.intended), past, options, records, replicas)
+            return self._carried_out(opening, Texts(self.intended), past, options, (records, replicas))
 
     def resume(self, options: Options | None = None) -> Report:
         """Finish the change that was begun and never ended: on all its devices, or, where that fails, on none.
@@ -194,29 +194,32 @@ class Engine:
                 raise UsageError(
                     f"the devices say that change {begun.newest} has ended: nothing to finish or take back"
                 )
-            if taken := unfinished.overtaken(fences, begun.numbers):
+            taken = unfinished.overtaken(fences, begun.numbers)
+            if taken.keys() >= set(change.changed):
                 records.close(begun, "overtaken")
-                raise Problems(taken)
-            return self._finished(begun, opening, options, records, replicas)
+            if taken and (way == "resume" or taken.keys() >= set(change.changed)):
+                raise Problems(taken.values())
+            return self._finished(begun, opening, frozenset(taken), options, (records, replicas))
 
     def _finished(
-        self, begun: Open, opening: Opening, options: Options, records: Records, replicas: Replicas
+        self, begun: Open, opening: Opening, lost: frozenset[str], options: Options, kept_by: tuple[Records, Replicas]
     ) -> Report:
         ours = frozenset(f"netdr-{number}" for number in begun.numbers)
         everyone = frozenset(opening.plan.devices)
         if begun.texts:
             kept = texts.unpack(self.state, begun.texts)
-            past = Past(ours, kept.before, everyone)
+            past = Past(ours, kept.before, everyone, lost)
         else:
             # It died before the first device changed: there is nothing to take back, and all to do.
             if opening.verb == "resume":
                 plan.pinned(opening.plan, self.intended)
             kept, past = Texts(self.intended), Past(take_over=everyone)
-        return self._carried_out(opening, kept, past, options, records, replicas)
+        return self._carried_out(opening, kept, past, options, kept_by)
 
-    def _carried_out(  # noqa: PLR0913, PLR0917 - what a transaction is made of
-        self, opening: Opening, kept: Texts, past: Past, options: Options, records: Records, replicas: Replicas
+    def _carried_out(
+        self, opening: Opening, kept: Texts, past: Past, options: Options, kept_by: tuple[Records, Replicas]
     ) -> Report:
+        records, replicas = kept_by
         journal = records.journals[0]
         journal.open(opening)
         work = Work(opening.plan, self.network, self.fleet, kept, self.redact, journal, self.state, options)

@@ -19,6 +19,7 @@ class Abort:
     def __init__(self, steps: Steps, before: Mapping[str, str], clock: Clock) -> None:
         self._steps, self._before, self._clock = steps, before, clock
         self._ends: dict[str, End] = {}
+        self._fenced: dict[str, FencedError] = {}
         self._waiting: list[str] = []
 
     def run(self, waves: Sequence[tuple[str, ...]], silent: Collection[str], deadline: float) -> Mapping[str, End]:
@@ -28,7 +29,7 @@ class Abort:
         2. Whoever is left, again and again: their own timer brings them back when nobody can.
         3. Whether all are back is asked once more at the end. Who is not by ``deadline`` is of unknown state.
 
-        Raise FencedError as soon as a device says that a later change has claimed it: the way back is that one's.
+        A device that a later change has claimed is left to that one, and of unknown state.
         """
         for wave in reversed(waves):
             self._attempt([device for device in wave if device not in silent])
@@ -37,16 +38,22 @@ class Abort:
         wait_until(self._clock, deadline, lambda: self._all_back(touched), pause=1.0)
         return self._ends
 
+    @property
+    def overtaken(self) -> tuple[FencedError, ...]:
+        """What the devices said that a later change has claimed."""
+        return tuple(self._fenced.values())
+
     def _attempt(self, devices: Collection[str]) -> None:
         own = {device: (self._before[device],) for device in devices}
         self._note(self._steps.act("abort", devices, Each(actions.restore, own=own)))
 
     def _note(self, results: Results[str]) -> None:
         for outcome in results.outcomes:
-            if isinstance(outcome.failure, FencedError):
-                raise outcome.failure
             if outcome.failure:
                 self._ends[outcome.device] = End("unknown", str(outcome.failure))
+            if isinstance(outcome.failure, FencedError):
+                self._fenced[outcome.device] = outcome.failure
+            elif outcome.failure:
                 self._waiting.append(outcome.device)
             elif self._ends.get(outcome.device, End("unknown")).state == "unknown":
                 self._ends[outcome.device] = End("restored", results.values[outcome.device])
@@ -56,8 +63,9 @@ class Abort:
         self._attempt(waiting)
         if self._waiting:
             return False
-        seen = self._steps.look("check", touched, Each(actions.runs, own={d: (self._before[d],) for d in touched}))
-        self._waiting = [device for device in touched if not seen.values.get(device)]
+        ours = [device for device in touched if device not in self._fenced]
+        seen = self._steps.look("check", ours, Each(actions.runs, own={d: (self._before[d],) for d in ours}))
+        self._waiting = [device for device in ours if not seen.values.get(device)]
         for device in self._waiting:
             self._ends[device] = End("unknown", "it is not as it was")
         return not self._waiting

@@ -114,14 +114,14 @@ def released(fences: Mapping[str, Fence], numbers: Collection[int]) -> bool:
     return any(fence.token in numbers and not fence.held for fence in fences.values())
 
 
-def overtaken(fences: Mapping[str, Fence], numbers: Collection[int]) -> tuple[FencedError, ...]:
-    """Given who claimed the devices of a change that is to be continued, return which of them are another's by now."""
-    return tuple(
-        FencedError(
+def overtaken(fences: Mapping[str, Fence], numbers: Collection[int]) -> Mapping[str, FencedError]:
+    """Given who claimed the devices of a change that is to be continued, return those that are another's by now."""
+    return {
+        device: FencedError(
             f"change {fence.token} of {fence.holder} has claimed it since",
             where=device,
-            hint="this change was ended from there; compare with `netdr diff`",
+            hint="what it did there stays; compare with `netdr diff`",
         )
         for device, fence in fences.items()
         if fence.token > max(numbers)
-    )
+    }

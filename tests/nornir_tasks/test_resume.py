@@ -178,6 +178,46 @@ def test_a_controller_that_was_only_asleep_can_do_nothing_any_more(rig: Rig, tmp
     assert dict(rig.devices.running()) == before
 
 
+@pytest.mark.parametrize("way", ["it goes on itself", "abort", "resume"])
+def test_what_another_site_needed_is_left_to_it_and_the_rest_goes_back(rig: Rig, tmp_path: Path, way: str) -> None:
+    """A failover frees one device and changes it, while the change of all others is under way, or dead."""
+    there = tmp_path / "there"
+    there.mkdir()
+    shutil.copy(tmp_path / "vault-password", there)
+    done: list[str] = []
+
+    def fail_over() -> None:
+        with another(rig, there) as other:
+            other.free([FAR])
+            found = other.plan_change([FAR])
+            done.append(other.deploy(found, options(rig)).result)
+
+    class Sleepy(FakeSession):
+        def commit(self, revert_in: int, message: str) -> None:
+            if self.name == NEAR and not done:
+                fail_over()
+            super().commit(revert_in, message)
+
+    if way == "it goes on itself":
+        plan = rig.engine.plan_change()
+        rig.engine.fleet.close()
+        rig.devices.session = Sleepy
+        report = rig.deploy(plan)
+    else:
+        kill_after(rig, 5, "confirm")
+        fail_over()
+        with another(rig, tmp_path) as engine:
+            if way == "resume":
+                with pytest.raises(Problems, match="has claimed it since"):
+                    engine.resume(options(rig))
+            report = engine.abort(options(rig))
+    assert done == ["done"]
+    assert report.of("unknown") == (FAR,)
+    assert set(report.of("restored")) == set(rig.old) - {FAR}
+    rig.devices.clock.sleep(1000)
+    assert dict(rig.devices.running()) == {**rig.old, FAR: rig.new[FAR]}
+
+
 def test_a_new_change_waits_until_the_one_that_died_is_ended(rig: Rig, tmp_path: Path) -> None:
     kill_after(rig, 2, "confirm")
     with another(rig, tmp_path) as engine:
