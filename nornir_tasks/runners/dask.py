@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import queue
+import socket
 import threading
 import time
 import uuid
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from netdr.kernel.errors import MissingError, UnreachableError, UsageError
+from netdr.kernel.errors import MissingError, NetdrError, UnreachableError, UsageError
 from nornir_tasks.runners import desk
 
 try:
@@ -44,15 +45,23 @@ def connected(address: str, state: Path) -> Cluster:
     """Return the pool of a cluster's workers.
 
     Raise UsageError if it would be talked to in the clear over a network, MissingError without certificates,
-    UnreachableError if the scheduler does not answer.
+    UnreachableError if the scheduler does not answer or has no worker.
     """
-    security = _security(address, state)
+    security, at = _security(address, state), urlsplit(address)
     try:
+        # Dask itself would try again and again until its time is over.
+        socket.create_connection((at.hostname or "", at.port or 0), _LIMIT).close()
         client = Client(address, security=security, timeout=_LIMIT, set_as_default=False, name="netdr")
     except (OSError, ValueError) as error:
         hint = "is `dask scheduler` running there, and does it speak as the address says?"
         raise UnreachableError("no Dask scheduler answers", where=address, why=str(error), hint=hint) from error
-    return Cluster(client, address)
+    pool = Cluster(client, address)
+    try:
+        pool.workers()
+    except NetdrError:
+        pool.close()
+        raise
+    return pool
 
 
 def _security(address: str, state: Path) -> Security | None:
@@ -134,6 +143,8 @@ class Cluster:
         present = self._ask()
         for worker in present:
             _demand_local(worker, "a worker")
+        for worker in set(self._ears) - present:
+            self._forget(worker)
         self._enrol([worker for worker in present if worker not in self._ears and worker not in self._barred])
         usable = tuple(sorted(present & set(self._ears)))
         if not usable:
@@ -175,7 +186,7 @@ class Cluster:
         try:
             present = self._ask(_FRESH)
         except UnreachableError as failure:
-            return dict.fromkeys(workers, f"{failure.what}: {failure.why}")
+            return dict.fromkeys(workers, str(failure))
         gone = {worker for worker in workers if worker not in present}
         for worker in gone:
             self._forget(worker)
@@ -189,6 +200,7 @@ class Cluster:
     def close(self) -> None:
         """See Pool."""
         with suppress(Exception):  # whoever is gone has closed them already
+            self._ask()
             self._client.run(desk.release, self._fleet, workers=list(self._ears), callback_timeout=_LIMIT)
         for ear in self._ears.values():
             ear.ready.put(None)
@@ -196,8 +208,13 @@ class Cluster:
             self._client.close(timeout=_LIMIT)
 
     def _ask(self, age: float = 0.0) -> frozenset[str]:
-        """Return the addresses of the workers there are, as of ``age`` seconds ago at most."""
+        """Return the addresses of the workers there are, as of ``age`` seconds ago at most.
+
+        Raise UnreachableError if the scheduler does not answer. A client that connects anew has lost its jobs.
+        """
         if time.monotonic() - self._asked > age:
+            if self._client.status != "running":
+                raise UnreachableError("the Dask scheduler is gone", where=self._address)
             try:
                 self._present = frozenset(self._client.nthreads(callback_timeout=_LIMIT))
             except Exception as error:

@@ -31,7 +31,10 @@ class Pool(Protocol):
     """Processes that do jobs. None of the methods waits for a worker for longer than a few seconds."""
 
     def workers(self) -> Sequence[str]:
-        """Return the names of the workers that can be given work, started if need be."""
+        """Return the names of the workers that can be given work, started if need be; one at least.
+
+        Raise UnreachableError if there is none.
+        """
 
     def send(self, worker: str, jobs: Mapping[int, bytes]) -> None:
         """Give a worker jobs by number, numbers never used before. Whether they arrive shows in ``heard`` and ``lost``.
@@ -65,7 +68,7 @@ class Pinned:
     """A runner for Nornir over a pool. ``patience``: see PATIENCE."""
 
     def __init__(self, pool: Pool, patience: float = PATIENCE) -> None:
-        self._pool, self._patience = pool, patience
+        self.pool, self._patience = pool, patience
         self._pins: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
@@ -75,61 +78,66 @@ class Pinned:
         waiting = self._send(hosts, order)
         heard = dict.fromkeys((sent.worker for sent in waiting.values()), time.monotonic())
         while waiting:
-            for number, data in self._pool.heard(_TICK):
+            for number, data in self.pool.heard(_TICK):
                 sent = waiting.pop(number, None)
                 if sent:  # else it is of a step that was given up
                     heard[sent.worker] = time.monotonic()
-                    order.tell(_lost(sent, data) if isinstance(data, str) else wire.unpack(data))
+                    order.tell(self._lost(sent.device, data) if isinstance(data, str) else wire.unpack(data))
             for worker, why in self._gone({sent.worker for sent in waiting.values()}, heard).items():
-                self._lose(worker, why, waiting, order)
+                for number in [number for number, sent in waiting.items() if sent.worker == worker]:
+                    order.tell(self._lost(waiting.pop(number).device, why))
         return AggregatedResult(task.name)
 
     def close(self) -> None:
         """End the pool."""
-        self._pool.close()
+        self.pool.close()
 
     def _send(self, hosts: Sequence[Host], order: Order[Any]) -> dict[int, _Sent]:
-        try:
-            workers = self._pool.workers()
-            if not workers:
-                raise UnreachableError("there is no worker", hint="start some, or use --runner threads")
-        except NetdrError as failure:
-            for host in hosts:
-                order.tell(Reply(host.name, failure=failure))
-            return {}
+        """Give every host's worker its job, and return what to wait for; who cannot be served is told of at once."""
         sent: dict[int, _Sent] = {}
         jobs: dict[str, dict[int, bytes]] = {}
-        load = Counter(worker for worker in self._pins.values() if worker in workers)
+        try:
+            workers = self.pool.workers()
+            load = Counter(worker for worker in self._pins.values() if worker in workers)
+        except NetdrError as failure:
+            for host in hosts:
+                order.tell(Reply(host.name, failure=UnreachableError("no worker to reach it from", why=str(failure))))
+            return {}
         for host in hosts:
+            if self._pins.get(host.name, workers[0]) not in workers:
+                # Its connection and candidate are gone, which is for the step to know, not to stumble over.
+                order.tell(self._lost(host.name, "it ended since the last step"))
+                continue
+            try:
+                job = wire.pack(Job.of(host, order.action))
+            except NetdrError as failure:
+                order.tell(Reply(host.name, failure=failure))
+                continue
             number, worker = next(self._numbers), self._pin(host.name, workers, load)
-            jobs.setdefault(worker, {})[number] = wire.pack(Job.of(host, order.action))
+            jobs.setdefault(worker, {})[number] = job
             sent[number] = _Sent(host.name, worker)
         for worker, its in jobs.items():
-            self._pool.send(worker, its)
+            self.pool.send(worker, its)
         return sent
 
     def _pin(self, device: str, workers: Sequence[str], load: Counter[str]) -> str:
         """Return the worker of a device: the one it has, or the one with the fewest devices."""
-        if self._pins.get(device) not in workers:
+        if device not in self._pins:
             self._pins[device] = min(workers, key=lambda worker: load[worker])
             load[self._pins[device]] += 1
         return self._pins[device]
 
     def _gone(self, busy: Collection[str], heard: Mapping[str, float]) -> Mapping[str, str]:
         """Return the workers that died, and those that have said nothing for too long, each with why."""
-        lost = self._pool.lost(busy)
+        lost = self.pool.lost(busy)
         limit = time.monotonic() - self._patience
         silent = [worker for worker in busy if worker not in lost and heard[worker] < limit]
         for worker in silent:
-            self._pool.abandon(worker)
+            self.pool.abandon(worker)
         return {**lost, **dict.fromkeys(silent, f"it has said nothing for {self._patience:.0f} s")}
 
-    def _lose(self, worker: str, why: str, waiting: dict[int, _Sent], order: Order[Any]) -> None:
-        for number in [number for number, sent in waiting.items() if sent.worker == worker]:
-            order.tell(_lost(waiting.pop(number), why))
-
-
-def _lost(sent: _Sent, why: str) -> Reply:
-    hint = "the next step connects to it from another worker"
-    failure = UnreachableError(f"its worker {sent.worker} is lost", where=sent.device, why=why, hint=hint)
-    return Reply(sent.device, failure=failure)
+    def _lost(self, device: str, why: str) -> Reply:
+        """Return the failure of a device whose worker is lost; the next step may give it to another."""
+        worker = self._pins.pop(device)
+        hint = "the next step connects to it from another worker"
+        return Reply(device, failure=UnreachableError(f"its worker {worker} is lost", where=device, why=why, hint=hint))

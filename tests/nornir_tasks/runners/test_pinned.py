@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +66,18 @@ class Crew:
         self.dead: set[str] = set()
         self.deaf: set[str] = set()
         self.abandoned: list[str] = []
+        # Whoever dies as soon as it is given something.
+        self.dies = ""
 
     def workers(self) -> Sequence[str]:
-        return [name for name in self.sessions if name not in self.dead]
+        found = [name for name in self.sessions if name not in self.dead]
+        if not found:
+            raise UnreachableError("nobody is at work")
+        return found
 
     def send(self, worker: str, jobs: Mapping[int, bytes]) -> None:
+        if worker == self.dies:
+            self.dead.add(worker)
         for number, data in jobs.items():
             self.inbox.append((worker, number, data))
             self.given.append((worker, wire.unpack(data).target.device))
@@ -138,18 +144,31 @@ def test_devices_are_spread_evenly_and_stay_where_they_are(scene: Scene) -> None
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_a_dead_workers_devices_fail_once_and_go_on_elsewhere(scene: Scene) -> None:
+def test_a_worker_that_dies_between_two_steps_is_to_its_devices_a_lost_connection(scene: Scene) -> None:
     scene.read()
     scene.crew.dead.add("a")
-    scene.crew.workers = partial(list, scene.crew.sessions)  # type: ignore[method-assign]  # nobody has noticed yet
     results = scene.read()
     assert {outcome.device for outcome in results.outcomes if not outcome.ok} == scene.at("a")
     assert {type(failure) for failure in results.outcomes.failures} == {UnreachableError}
-    assert "it died" in str(results.outcomes.failures[0])
-    del scene.crew.workers
+    assert "ended since the last step" in str(results.outcomes.failures[0])
     before = len(scene.crew.given)
     assert scene.read().outcomes.ok
     assert {worker for worker, _ in scene.crew.given[before:]} == {"b", "c"}
+
+
+def test_a_worker_that_dies_in_a_step_costs_its_devices_that_step(scene: Scene) -> None:
+    scene.read()
+    scene.crew.dies = "a"
+    results = scene.read()
+    assert {outcome.device for outcome in results.outcomes if not outcome.ok} == scene.at("a")
+    assert "it died" in str(results.outcomes.failures[0])
+    assert scene.read().outcomes.ok
+
+
+def test_a_step_that_cannot_travel_is_each_devices_failure(scene: Scene) -> None:
+    results = scene.fleet.run(scene.devices, "read", lambda _, session: session.running())
+    assert len(results.outcomes.failures) == len(scene.devices)
+    assert "cannot be sent to another process" in str(results.outcomes.failures[0])
 
 
 def test_a_worker_that_hangs_is_given_up_and_nobody_waits_for_it(hasty: Scene) -> None:
@@ -175,7 +194,7 @@ def test_without_a_worker_every_device_says_so(scene: Scene) -> None:
     scene.crew.dead |= {"a", "b", "c"}
     results = scene.read()
     assert [failure.where for failure in results.outcomes.failures] == sorted(scene.devices)
-    assert "there is no worker" in str(results.outcomes.failures[0])
+    assert "no worker to reach it from: nobody is at work" in str(results.outcomes.failures[0])
 
 
 def test_whoever_watches_is_told_of_each_device(scene: Scene) -> None:
