@@ -25,6 +25,8 @@ from nornir_tasks.runners.job import Job, Order, Reply
 PATIENCE = 120.0
 # Seconds between two looks at whether the workers still live.
 _TICK = 0.5
+# Of jobs: never the same twice in this process, whichever runner sends to whichever pool.
+_NUMBERS = itertools.count(1)
 
 
 class Pool(Protocol):
@@ -70,7 +72,6 @@ class Pinned:
     def __init__(self, pool: Pool, patience: float = PATIENCE) -> None:
         self.pool, self._patience = pool, patience
         self._pins: dict[str, str] = {}
-        self._numbers = itertools.count(1)
 
     def run(self, task: Task, hosts: list[Host]) -> AggregatedResult:
         """Do the task's order on hosts, all at once. The result is empty: the order's ``tell`` gets the replies."""
@@ -113,7 +114,7 @@ class Pinned:
             except NetdrError as failure:
                 order.tell(Reply(host.name, failure=failure))
                 continue
-            number, worker = next(self._numbers), self._pin(host.name, workers, load)
+            number, worker = next(_NUMBERS), self._pin(host.name, workers, load)
             jobs.setdefault(worker, {})[number] = job
             sent[number] = _Sent(host.name, worker)
         for worker, its in jobs.items():
