@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import product
+from typing import Any
 
 from switch import Switch
 
@@ -125,30 +127,60 @@ class View:
         return not self.filters.get(place) or place in self.permissive
 
 
-def matches(rule: str, packet: Packet) -> bool:
-    """Whether a rule matches a packet. Raise ValueError if the rule is not understood."""
-    if found := _POSITIONS.fullmatch(rule):
+@dataclass(frozen=True)
+class Rule:
+    """A rule as numbers: addresses are (value, bits that do not count)."""
+
+    proto: str
+    source: tuple[int, int]
+    target: tuple[int, int]
+    port: int
+    precedence: int
+
+
+@cache
+def rule_of(text: str) -> Rule:
+    """Return what a rule's text says, in either style. Raise ValueError if it is not understood."""
+    if found := _POSITIONS.fullmatch(text):
         _, proto, source, target, port = found.groups()
-        precedence = ""
-    elif found := _KEYWORDS.fullmatch(rule):
+        precedence = None
+    elif found := _KEYWORDS.fullmatch(text):
         _, proto, source, target, port, precedence = found.groups()
     else:
-        raise ValueError(rule)
+        raise ValueError(text)
+    return Rule(proto, _span(source), _span(target), int(port or 0), int(precedence or -1))
+
+
+def matches(text: str, packet: Packet) -> bool:
+    """Whether a rule matches a packet. Raise ValueError if the rule is not understood."""
+    rule = rule_of(text)
     return (
-        proto in {"ip", packet.proto}
-        and _within(packet.source, source)
-        and _within(packet.target, target)
-        and (not port or int(port) == packet.port)
-        and (not precedence or int(precedence) == packet.precedence)
+        rule.proto in {"ip", packet.proto}
+        and int(packet.source) | rule.source[1] == rule.source[0] | rule.source[1]
+        and int(packet.target) | rule.target[1] == rule.target[0] | rule.target[1]
+        and rule.port in {0, packet.port}
+        and rule.precedence in {-1, packet.precedence}
     )
 
 
-def _within(address: IPv4Address, text: str | None) -> bool:
+def _span(text: str | None) -> tuple[int, int]:
     if text in {None, "any"}:
-        return True
+        return 0, 2**32 - 1
     first, _, wildcard = str(text).removeprefix("host ").partition(" ")
-    mask = int(IPv4Address(wildcard)) if "." in wildcard else 0
-    return int(address) | mask == int(IPv4Address(first)) | mask
+    return int(IPv4Address(first)), int(IPv4Address(wildcard)) if "." in wildcard else 0
+
+
+def _said(switch: Switch) -> set[str]:
+    """Return every line with its sections, apart from filters' lists and where they are applied."""
+    tongue = switch.tongue
+
+    def lines(section: Mapping[str, Any], above: str) -> Iterator[str]:
+        for line, inner in section.items():
+            if not re.fullmatch(tongue.acl, line) and not _APPLIED.fullmatch(line):
+                yield f"{above}{line}"
+                yield from lines(inner, f"{above}{line} / ")
+
+    return set(lines(switch.lines, ""))
 
 
 def packets(rules: Sequence[str]) -> list[Packet]:
@@ -173,8 +205,9 @@ class Judge:
         self._old, self._new, self._managed = View.of(self._start), View.of(self._goal), managed
         self._tried = {
             place: packets([*(self._old.filters.get(place) or ()), *(self._new.filters.get(place) or ())])
-            for place in {*self._old.filters, *self._new.filters}
+            for place in sorted({*self._old.filters, *self._new.filters})
         }
+        self._stays = _said(self._start) & _said(self._goal)
         self._verdicts: dict[tuple[str, tuple[str, ...] | None], tuple[bool, ...]] = {}
 
     def judge(self, commands: Sequence[str]) -> Verdict:
@@ -182,14 +215,16 @@ class Judge:
         switch = copy.deepcopy(self._start)
         switch.refused = []
         unsafe: list[tuple[str, str]] = []
+        lost: dict[str, None] = {}
         wrong = ""
         for command in commands:
             switch.type(command)
             # Leaving a section changes nothing: what was wrong still is.
             wrong = wrong if command == switch.tongue.leave else next(self.violations(switch), "")
+            lost |= dict.fromkeys(sorted(self._stays - _said(switch)))
             if wrong:
                 unsafe.append((command, wrong))
-        return Verdict(tuple(unsafe), tuple(switch.refused), switch.shape() == self._goal.shape())
+        return Verdict(tuple(unsafe), tuple(lost), tuple(switch.refused), switch.shape() == self._goal.shape())
 
     def violations(self, switch: Switch) -> Iterator[str]:
         """Yield what is wrong with a switch now."""
@@ -257,8 +292,13 @@ class Judge:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a command list: (command, what was wrong after it), commands refused, whether it got there."""
+    """What came of a command list.
+
+    ``unsafe``: (command, what was wrong after it); ``lost``: lines of both configurations, apart from filters, that
+    were missing on the way; ``refused``: commands that a device answers with an error; whether it ``arrived``.
+    """
 
     unsafe: tuple[tuple[str, str], ...]
+    lost: tuple[str, ...]
     refused: tuple[str, ...]
     arrived: bool

@@ -146,10 +146,8 @@ def show(scores: Sequence[Score], *, as_json: bool) -> None:
         for score in scores:
             print(json.dumps(score.as_dict()))
         return
-    print(
-        f"{'dialect, contestant':<24} {'pairs':>6} {'refused':>8} {'prefixes':>9} {'unsafe':>7} {'pairs with':>11} {'not at':>9}"
-    )
-    print(f"{'':<24} {'':>6} {'':>8} {'':>9} {'':>7} {'unsafe ones':>11} {'intended':>9}")
+    print(_row("", "pairs", "pairs", "all", "unsafe", "pairs with", "pairs not"))
+    print(_row("dialect, contestant", "judged", "refused", "prefixes", "prefixes", "unsafe ones", "at intended"))
     for score in scores:
         for name, count in ((OURS, score.ours), (PEER, score.peer)):
             numbers = (count.pairs, count.refused, count.prefixes, count.unsafe_prefixes, count.unsafe, count.astray)

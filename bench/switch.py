@@ -259,7 +259,7 @@ class Switch:
         if line in here:
             return
         if re.fullmatch(r"(traffic|packet)-filter .*", line) and any(
-            other.split()[0] == line.split()[0] for other in here
+            other.startswith(line.partition(" ")[0]) for other in here
         ):
             self._fail(f"{line}: only one list in one direction")
         elif line.startswith("port link-type") and self._occupied():

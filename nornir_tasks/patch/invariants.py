@@ -56,6 +56,7 @@ class Invariants:
         self._verdicts: dict[tuple[Place, Texts, tuple[Texts, ...]], str] = {}
         self._needs = _Related(device.dialect.needs)
         self._bars = _Related(device.dialect.bars)
+        self._admissions: dict[tuple[tuple[str, ...], IPv4Network, str], bool] = {}
         # What was broken to begin with cannot be kept.
         self._excused = {found.invariant for found in self._managed(self._before)} if management else set()
 
@@ -180,14 +181,24 @@ class Invariants:
                 yield from self._admitted(facts, place, source)
 
     def _admitted(self, facts: Facts, place: Place, source: IPv4Network) -> Iterator[Violation]:
-        how, texts = self._management, _rules(facts, place)
-        if how is None or not texts or place[1] in {"out", "outbound"}:
-            return
+        texts = _rules(facts, place)
+        if texts and place[1] not in {"out", "outbound"}:
+            point = facts.applied[place][0][0]
+            key = (texts, source, point.otherwise)
+            if key not in self._admissions:
+                self._admissions[key] = self._admits(texts, source, point)
+            if not self._admissions[key]:
+                yield Violation("management filter", f"{' '.join(place)} stops {source}")
+
+    def _admits(self, texts: tuple[str, ...], source: IPv4Network, point: Point) -> bool:
+        """Whether rules let the management through; rules that are not understood are not held against it."""
         matches = self._understood(texts)
-        asked = packet(source, how.address, how.port)
-        verdict = _verdict(matches, asked, facts.applied[place][0][0]) if matches is not None else True
-        if not verdict:
-            yield Violation("management filter", f"{' '.join(place)} stops {source}")
+        if matches is None or self._management is None:
+            return True
+        asked = packet(source, self._management.address, self._management.port)
+        universe = Universe([*matches, asked])
+        passing = universe.passing(matches, universe.all if point.otherwise == "permit" else 0)
+        return bool(passing & universe.mask(asked))
 
 
 class _Related:
@@ -203,12 +214,6 @@ class _Related:
             found = ((pattern.fullmatch(text), other) for pattern, other in self._patterns)
             self._known[path] = tuple(tuple(other.format(**m.groupdict()).split("\n")) for m, other in found if m)
         return self._known[path]
-
-
-def _verdict(matches: Sequence[Match], asked: Match, point: Point) -> bool:
-    universe = Universe([*matches, asked])
-    passing = universe.passing(matches, universe.all if point.otherwise == "permit" else 0)
-    return bool(passing & universe.mask(asked))
 
 
 def _led(carriers: set[str], uplinks: tuple[str, ...]) -> bool:
