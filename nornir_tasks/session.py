@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
-from typing import Protocol
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Protocol
 
 from napalm.base.base import NetworkDriver
+from napalm.base.exceptions import CommandErrorException
 
 from netdr.kernel.errors import RefusedError
+from nornir_tasks.drivers import linux_health
 from nornir_tasks.drivers.linux_ospf import ospf_neighbours
 
 
@@ -18,6 +21,32 @@ class Neighbours:
 
     ospf: frozenset[IPv4Address] = frozenset()
     bgp: frozenset[IPv4Address] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a device is asked about its health: routes within ``pools``, and whether services answer ``source``.
+
+    ``bgp``: whether it has peers.
+    """
+
+    pools: tuple[IPv4Network, ...]
+    services: Mapping[str, IPv4Address]
+    source: IPv4Address
+    bgp: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a device is: neighbours, prefixes it has a route to, services that answer it, errors counted by port.
+
+    None: the device cannot say.
+    """
+
+    neighbours: Neighbours
+    routes: frozenset[IPv4Network] | None = None
+    services: frozenset[str] | None = None
+    errors: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +118,9 @@ class DeviceSession(Protocol):
 
     def neighbours(self) -> Neighbours:
         """Return the routing neighbours."""
+
+    def health(self, question: Question) -> Health:
+        """Return how the device is; takes up to a second for every service that does not answer."""
 
     def close(self) -> None:
         """Close the connection. What is pending on the device stays pending."""
@@ -169,6 +201,29 @@ class NapalmSession:
         bgp = {IPv4Address(peer) for vrf in vrfs for peer, state in vrf["peers"].items() if state["is_up"]}
         return Neighbours(frozenset(ospf), frozenset(bgp))
 
+    def health(self, question: Question) -> Health:
+        """See DeviceSession. Routing and counters in one request; a ping for each service."""
+        seen = linux_health.reading(self.driver, bgp=question.bgp)
+        routes = seen.routes
+        if routes is not None:
+            routes = frozenset(prefix for prefix in routes if any(prefix.subnet_of(pool) for pool in question.pools))
+        return Health(Neighbours(seen.ospf, seen.bgp), routes, self._answering(question), seen.errors)
+
+    def _answering(self, question: Question) -> frozenset[str] | None:
+        source = str(question.source)
+        try:
+            return frozenset(
+                service
+                for service, address in question.services.items()
+                if _answered(self.driver.ping(str(address), source=source, timeout=1, count=1))
+            )
+        except CommandErrorException:
+            return None
+
     def close(self) -> None:
         """See DeviceSession."""
         self.driver.close()
+
+
+def _answered(ping: Mapping[str, Any]) -> bool:
+    return "success" in ping and ping["success"]["packet_loss"] == 0

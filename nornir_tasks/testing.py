@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from napalm.base import exceptions as napalm
@@ -21,9 +21,10 @@ from nornir_tasks.diff import unified
 from nornir_tasks.drivers.linux import FencedException
 from nornir_tasks.engine import Engine
 from nornir_tasks.fleet import Fleet, Target
+from nornir_tasks.paths import spread
 from nornir_tasks.plan import Plan
 from nornir_tasks.report import Report
-from nornir_tasks.session import Claim, Fence, Neighbours, Pending
+from nornir_tasks.session import Claim, Fence, Health, Neighbours, Pending, Question
 from nornir_tasks.steps import Options
 
 
@@ -73,6 +74,7 @@ class FakeDevice:
     asked: list[str] = field(default_factory=list)
     candidate: str | None = None
     fence: Fence = field(default_factory=Fence)
+    errors: dict[str, int] = field(default_factory=dict)
     _identity: str = ""
     _undone: str = ""
     _previous: str = ""
@@ -265,6 +267,11 @@ class FakeSession:
         with self._device.doing("neighbours"):
             return self.devices.neighbours(self.name)
 
+    def health(self, question: Question) -> Health:
+        """See DeviceSession."""
+        with self._device.doing("health"):
+            return self.devices.health(self.name, question)
+
     def close(self) -> None:
         """See DeviceSession."""
         self._device.asked.append("close")
@@ -311,6 +318,21 @@ class FakeDevices:
         loopback = self.network.node(device).loopback
         bgp |= {self.network.node(name).loopback for name in self._devices if self._speaks(name, loopback)}
         return Neighbours(frozenset(ospf), frozenset(address for address in bgp if self._speaks(device, address)))
+
+    def health(self, device: str, question: Question) -> Health:
+        """Return how a device is: it has a route to every node that lines which are up lead to."""
+        nodes = self.network.nodes
+
+        def steps(here: str) -> Iterator[str]:
+            for wire in self.network.wires_of(here) if here == device or nodes[here].kind == "device" else ():
+                if all(self._up(end.node, end.port) for end in wire.ends):
+                    yield wire.far(here).node
+
+        reached = spread(device, steps)
+        routes = frozenset(IPv4Network(nodes[name].loopback) for name in reached)
+        serving = any(nodes[name].role == "services" for name in reached)
+        answering = frozenset(question.services) if serving else frozenset()
+        return Health(self.neighbours(device), routes, answering, dict(self[device].errors))
 
     def _speaks(self, device: str, peer: IPv4Address) -> bool:
         return self._devices[device].on and f"neighbor {peer}\n" in self._devices[device].running

@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -271,11 +271,16 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
             command: self._read(command) if command.startswith("show ") else self._run(command) for command in commands
         }
 
+    def read(self, queries: Sequence[str]) -> Mapping[str, str]:
+        """Return what several queries of netdr-device print, all asked at once: its own names, or FRR's ``show …``."""
+        outputs: Mapping[str, str] = self._ask("read", names=list(queries))["outputs"]
+        return outputs
+
     def _run(self, command: str) -> str:
         return self._session.run(command)
 
     def _read(self, query: str) -> str:
-        return str(self._ask("read", names=[query])["outputs"][query])
+        return str(self.read([query])[query])
 
     def _ask(self, verb: str, **arguments: object) -> Mapping[str, Any]:
         try:
