@@ -1,7 +1,7 @@
 """Random pairs of configurations of one access switch: generated intents, written in the words of each dialect.
 
-Nothing is drawn that cuts the management off in the end: its address and VLAN stay, one uplink at least stays up, its
-filters permit it. Everything else comes, goes, moves and is renumbered.
+Nothing is drawn that cuts the management off in the end: its address and VLAN stay, in both intents an uplink carries
+it, a route leads back, filters permit it. Everything else comes, goes, moves and is renumbered.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Intent:
     filters: dict[int, str]
     lists: dict[str, tuple[tuple[int, Rule], ...]]
     gateway: str
-    routes: frozenset[str] = frozenset()
+    routes: frozenset[str]
     ospf: frozenset[str] = frozenset()
     peers: dict[str, int] = field(default_factory=dict)
     servers: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -76,9 +76,6 @@ def _next(random: Random, old: Intent, other: Intent) -> Intent:
         new = replace(
             new, vlans=other.vlans, ports=other.ports, svis=other.svis, filters=other.filters, lists=other.lists
         )
-        kept = random.randrange(UPLINKS)
-        uplink = replace(old.ports[kept], vlans=old.ports[kept].vlans & frozenset(other.vlans) | {MANAGEMENT_VLAN})
-        new = replace(new, ports=(*new.ports[:kept], replace(uplink, shut=False), *new.ports[kept + 1 :]))
     lists = {
         name: _edited(random, old.lists[name]) if name in old.lists and random.random() < 0.6 else rules
         for name, rules in new.lists.items()
@@ -99,28 +96,38 @@ def _intent(random: Random, *, swaps: bool) -> Intent:
     return Intent(
         hostname=random.choice(("sw-a", "sw-b")),
         vlans=vlans,
-        ports=tuple(_port(random, number, tuple(vlans)) for number in range(PORTS)),
+        ports=_ports(random, tuple(vlans)),
         svis=svis,
         filters=filters,
         lists={name: _list(random) for name in sorted(set(filters.values()))},
         gateway=random.choice(GATEWAYS),
-        routes=frozenset(_some(random, ("10.20.0.0/16", "10.21.0.0/16", "10.250.0.0/24"))),
+        routes=frozenset(
+            {
+                random.choice(("0.0.0.0/0", "10.250.0.0/24")),
+                *_some(random, ("0.0.0.0/0", "10.20.0.0/16", "10.21.0.0/16")),
+            }
+        ),
         ospf=frozenset(_some(random, ("10.0.10.0/24", "10.0.20.0/24", "10.99.0.0/24"))),
         peers={peer: random.randint(65001, 65003) for peer in _some(random, ("10.99.0.1", "10.99.0.3"))},
         servers={kind: frozenset(_some(random, _HOSTS)) for kind in ("ntp", "syslog", "snmp")},
     )
 
 
+def _ports(random: Random, vlans: tuple[int, ...]) -> tuple[Port, ...]:
+    """Return ports of which one uplink, which may be another one in the next intent, carries the management."""
+    ports = [_port(random, number, vlans) for number in range(PORTS)]
+    first = random.randrange(UPLINKS)
+    ports[first] = replace(ports[first], vlans=ports[first].vlans | {MANAGEMENT_VLAN}, shut=False)
+    return tuple(ports)
+
+
 def _port(random: Random, number: int, vlans: tuple[int, ...]) -> Port:
     description = random.choice(("", f"port {number}", "unused"))
-    if number < UPLINKS:
-        return Port(trunk=True, vlans=frozenset(_some(random, vlans)) | {MANAGEMENT_VLAN}, description=description)
+    others = tuple(vlan for vlan in vlans if vlan != MANAGEMENT_VLAN or number < UPLINKS) or vlans
     shut = random.random() < 0.3
-    others = tuple(vlan for vlan in vlans if vlan != MANAGEMENT_VLAN) or vlans
-    if random.random() < 0.5:
-        return Port(
-            trunk=True, vlans=frozenset(_some(random, others)) | {others[0]}, shut=shut, description=description
-        )
+    if number < UPLINKS or random.random() < 0.5:
+        chosen = frozenset(_some(random, others)) or frozenset(others[:1])
+        return Port(trunk=True, vlans=chosen, shut=shut, description=description)
     return Port(trunk=False, vlans=frozenset({random.choice(others)}), shut=shut, description=description)
 
 

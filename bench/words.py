@@ -74,7 +74,6 @@ def _ios_routing(intent: Intent) -> Lines:
     if intent.peers:
         yield "router bgp 65000"
         yield from (f" neighbor {peer} remote-as {number}" for peer, number in sorted(intent.peers.items()))
-    yield f"ip route 0.0.0.0 0.0.0.0 {intent.gateway}"
     for route in sorted(intent.routes):
         network = IPv4Network(route)
         yield f"ip route {network.network_address} {network.netmask} {intent.gateway}"
@@ -160,7 +159,6 @@ def _keyword_routing(intent: Intent) -> Lines:
     if intent.peers:
         yield "bgp 65000"
         yield from (f" peer {peer} as-number {number}" for peer, number in sorted(intent.peers.items()))
-    yield f"ip route-static 0.0.0.0 0.0.0.0 {intent.gateway}"
     for route in sorted(intent.routes):
         network = IPv4Network(route)
         yield f"ip route-static {network.network_address} {network.netmask} {intent.gateway}"
