@@ -60,8 +60,10 @@ def prepare(plan: LabPlan, account: str) -> None:
     """Make the disks of all nodes of a plan; ``account`` is the management account."""
     lab = plan.topology.lab
     machine = _Accounts(account)
+    # Nobody but root looks in: a twin's configurations hold the district's own secrets.
+    disks(lab).mkdir(mode=0o700, parents=True)
     for folder in (bases(lab), nodes(lab), root(lab)):
-        folder.mkdir(parents=True)
+        folder.mkdir()
     _mount_memory(bases(lab))
     if not _can_be_upper(lab):
         _mount_memory(nodes(lab))

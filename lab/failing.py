@@ -30,7 +30,7 @@ QUIET_S = 6.0
 STEADY_S = 0.2
 LAST_S = 0.7
 HEAL_S = 30.0
-_PAUSE_S = 0.1
+_PAUSE_S = 0.2
 
 
 def flow(lab: str, network: Network, placement: Mapping[str, str], use: Use) -> Flow:

@@ -23,7 +23,7 @@ from inventory import load
 from inventory.policy import expected
 from lab import control, machine, matrix
 from lab.commands import run
-from lab.failing import QUIET_S, Sweep, flow
+from lab.failing import Sweep, flow
 from lab.loss import Loss
 from lab.matrix import Observation
 from lab.model import LabPlan
@@ -40,8 +40,8 @@ from nornir_tasks import render
 from nornir_tasks.diff import digest
 from nornir_tasks.plan import Plan
 
-# How long to wait for a use that does not work yet: routing is up, so it may be what the change is for.
-_BEFORE_S = 3.0
+# How long to wait for a use that does not work when nothing is broken: before the change it may be what that is for.
+_WORKING_S = 3.0
 # Beside the devices' own timers: connecting, preparing, reading back, and an abort.
 _DEPLOY_S = 300
 
@@ -194,7 +194,7 @@ def _changed(context: Context, change: Plan, plan: LabPlan) -> tuple[Mapping[str
     name = plan.topology.lab
     with context.step("waiting until the twin's routing has settled", "等待仿真副本路由稳定"):
         flows = _flows(context, change, name)
-        alive = settled(flows, _BEFORE_S)
+        alive = settled(flows, _WORKING_S)
     users = {(use.source, use.target): flows[use] for use in flows if use in alive and use.kind == "service"}
     with (
         context.step("carrying the change out on the twin, with users at work", "在仿真副本上执行变更（用户持续访问）"),
@@ -236,7 +236,7 @@ def _swept(context: Context, change: Plan, plan: LabPlan, failures: tuple[Failur
             click.echo(text, err=True)
 
     flows = _flows(context, change, plan.topology.lab)
-    alive = settled(flows, QUIET_S)
+    alive = settled(flows, _WORKING_S)
     kept = {use: flows[use] for use in flows if use in alive}
     found = Sweep(plan.topology, context.network, change.placement, kept).run(failures, told)
     if live:

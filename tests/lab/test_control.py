@@ -107,6 +107,11 @@ def test_a_node_does_not_see_what_is_the_machines(running_lab: RunningLab) -> No
     assert {line.partition("=")[0] for line in variables.splitlines()} <= {"PATH", "HOME", "TERM", "LANG", "LC_ALL"}
 
 
+def test_nobody_but_root_looks_into_a_labs_disks(running_lab: RunningLab) -> None:
+    for folder in (state.disks(running_lab.name), state.run_folder(running_lab.name)):
+        assert folder.stat().st_mode & 0o077 == 0, folder
+
+
 def test_a_controller_logs_in_by_pinned_key_and_only_to_one_program(running_lab: RunningLab) -> None:
     hub = str(running_lab.network.node("hub").loopback)
     options = ["-o", "BatchMode=yes", "-o", "UserKnownHostsFile=/var/lib/netdr/ssh/known_hosts"]
