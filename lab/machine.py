@@ -25,7 +25,7 @@ _FEATURES = {
     ),
     "mount -t tmpfs tmpfs /mnt": "mounting inside a namespace",
     "mkdir /mnt/u /mnt/w /mnt/r && mount -t overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w t /mnt/r": (
-        "overlayfs (CONFIG_OVERLAY_FS)"
+        "overlayfs above / (CONFIG_OVERLAY_FS; it goes two deep, so not in a lab that is in a container)"
     ),
 }
 
