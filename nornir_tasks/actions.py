@@ -9,7 +9,7 @@ from netdr.kernel.errors import BusyError, DriftError, RefusedError
 from nornir_tasks import verify
 from nornir_tasks.diff import digest, drift, effect, unified
 from nornir_tasks.plan import Change
-from nornir_tasks.session import Claim, DeviceSession, Fence, Neighbours
+from nornir_tasks.session import Claim, DeviceSession, Fence, Health, Neighbours, Question
 from nornir_tasks.standing import Where, judge
 from nornir_tasks.verify import Before
 
@@ -20,13 +20,15 @@ Redact = Callable[[str], str]
 class Part:
     """One device's part of a change. ``ours``: names of the change's commits of earlier attempts, if it continues one.
 
-    ``least``: an armed device with fewer seconds left than this is armed anew.
+    ``least``: an armed device with fewer seconds left than this is armed anew. ``asked``: what it is asked about its
+    health, to be compared at the gate.
     """
 
     change: Change
     intended: str = field(repr=False)
     ours: frozenset[str] = frozenset()
     least: float = 0.0
+    asked: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,10 @@ def prepare(device: str, session: DeviceSession, redact: Redact, part: Part) -> 
     if not own.strip() or effect(own) != effect(unified(now, part.intended)):
         why = drift(redact(own), part.change.diff) if own.strip() else "it sees no difference"
         raise RefusedError("the device's own diff is not the planned one", where=device, why=why)
-    return Ready("old", Before(now, session.neighbours()))
+    if part.asked is None:
+        return Ready("old", Before(now, session.neighbours()))
+    health = session.health(part.asked)
+    return Ready("old", Before(now, health.neighbours, health))
 
 
 def idle(device: str, session: DeviceSession) -> None:
@@ -121,6 +126,12 @@ def still_armed(device: str, session: DeviceSession, armed: frozenset[str]) -> N
     if not session.pending() and device in armed:
         why = session.fate()
         raise RefusedError("it has undone the change by itself", where=device, why=why)
+
+
+def gate(device: str, session: DeviceSession, armed: frozenset[str], asked: Question | None = None) -> Health | None:
+    """Return how a device of a wave is. Raise RefusedError if it has gone back by itself."""
+    still_armed(device, session, armed)
+    return session.health(asked) if asked else None
 
 
 def looked_at(

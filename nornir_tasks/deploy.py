@@ -16,17 +16,18 @@ controller died is continued by the same steps: what is armed or done already is
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 
 from netdr.kernel.errors import FencedError, NetdrError, Problems, UnreachableError, VerifyError
-from nornir_tasks import actions, texts, verify
+from nornir_tasks import actions, health, texts, verify
 from nornir_tasks.actions import Part, Ready
 from nornir_tasks.clock import wait_until
 from nornir_tasks.each import Action, Each
 from nornir_tasks.plan import RESERVE
 from nornir_tasks.report import End, Report, Result
 from nornir_tasks.restore import Abort
-from nornir_tasks.session import Claim, Neighbours
+from nornir_tasks.session import Claim, Health, Neighbours, Question
 from nornir_tasks.steps import Steps, T, Work, demand
 from nornir_tasks.texts import Texts
 from nornir_tasks.verify import Before
@@ -112,7 +113,7 @@ class Transaction:
             self._steps.heed()
             self._loaded = set(changed)
             least = float(self._plan.timers.settle + RESERVE) if self._past.ours else 0.0
-            parts = {d: (Part(self._plan.devices[d], self._after(d), self._past.ours, least),) for d in changed}
+            parts = {device: (self._part(device, least),) for device in changed}
             if not self._past.ours:
                 idle = self._plan.devices.keys() - set(changed)
                 demand(self._steps.look("prepare", idle, Each(actions.idle)).outcomes)
@@ -120,6 +121,15 @@ class Transaction:
             self._before |= {device: ready.before for device, ready in self._ready.items() if ready.before}
             # Before the first device changes, the way back is where a crash, or the loss of this site, leaves it.
             self._steps.keep(texts.pack(self._work.state, Texts(self._work.texts.after, self._before)))
+
+    def _part(self, device: str, least: float) -> Part:
+        asked = health.question(self._work.network, device, self._services)
+        return Part(self._plan.devices[device], self._after(device), self._past.ours, least, asked)
+
+    @property
+    def _services(self) -> Mapping[str, str]:
+        """Where services are that are to go on answering: a change that moves them asks for none."""
+        return self._plan.placement if self._work.options.ask_services else {}
 
     def _prepared(self, action: Action[Ready], devices: Collection[str]) -> Mapping[str, Ready]:
         """Prepare devices and return how they are; those of a change that is continued have a while to come back."""
@@ -176,7 +186,29 @@ class Transaction:
                     commit = Each(actions.arm, (self._plan.timers.revert, message))
                     demand(self._steps.act("arm", wanted, commit).outcomes)
             with self._steps.stage("gate", len(wave)):
-                self._settle(wave, self._plan.timers.gate, Each(actions.still_armed, (self._armed,)))
+                self._gate(wave)
+
+    def _gate(self, wave: tuple[str, ...]) -> None:
+        """Let no change go on that made anything worse for a device of its last wave."""
+        own = {d: (replace(q, services=self._answered(d, q)),) for d in wave if (q := self._question(d))}
+        later = frozenset(self._plan.changed) - {device for done in self._waves for device in done}
+
+        def judge(device: str, now: Health | None) -> NetdrError | None:
+            was = self._before[device].health if device in self._before else None
+            lost = health.worse(was, now, self._work.network, device, later) if was and now else ()
+            return VerifyError("; ".join(lost), where=device) if lost else None
+
+        self._settle(wave, self._plan.timers.gate, Each(actions.gate, (self._armed,), own), judge)
+
+    def _question(self, device: str) -> Question | None:
+        was = self._before.get(device)
+        return health.question(self._work.network, device, self._services) if was and was.health else None
+
+    def _answered(self, device: str, question: Question) -> Mapping[str, IPv4Address]:
+        """Return the services that answered a device before: only of those is it asked again."""
+        was = self._before[device].health
+        before = was.services if was and was.services else frozenset()
+        return {service: address for service, address in question.services.items() if service in before}
 
     @property
     def _armed(self) -> frozenset[str]:

@@ -202,7 +202,7 @@ class NapalmSession:
         return Neighbours(frozenset(ospf), frozenset(bgp))
 
     def health(self, question: Question) -> Health:
-        """See DeviceSession. Routing and counters in one request; a ping for each service."""
+        """See DeviceSession. Routing and counters in one request, the services in another."""
         seen = linux_health.reading(self.driver, bgp=question.bgp)
         routes = seen.routes
         if routes is not None:
@@ -210,15 +210,16 @@ class NapalmSession:
         return Health(Neighbours(seen.ospf, seen.bgp), routes, self._answering(question), seen.errors)
 
     def _answering(self, question: Question) -> frozenset[str] | None:
-        source = str(question.source)
+        source, asked = str(question.source), {str(address): name for name, address in question.services.items()}
         try:
-            return frozenset(
-                service
-                for service, address in question.services.items()
-                if _answered(self.driver.ping(str(address), source=source, timeout=1, count=1))
-            )
+            if hasattr(self.driver, "answers"):
+                found = self.driver.answers(list(asked), source)
+            else:
+                pings = {to: self.driver.ping(to, source=source, timeout=1, count=1) for to in asked}
+                found = {to for to, ping in pings.items() if _answered(ping)}
         except CommandErrorException:
             return None
+        return frozenset(name for address, name in asked.items() if address in found)
 
     def close(self) -> None:
         """See DeviceSession."""

@@ -45,12 +45,16 @@ class Silent:
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller of a deploy may choose. ``stop`` is asked between steps whether the operator wants to end it."""
+    """What the caller of a deploy may choose. ``stop`` is asked between steps whether the operator wants to end it.
+
+    ``ask_services``: whether services that answered a device must go on to; a change that moves them says no.
+    """
 
     ticket: str = ""
     stop: Callable[[], bool] = lambda: False
     progress: Progress = field(default_factory=Silent)
     clock: Clock = field(default_factory=SystemClock)
+    ask_services: bool = True
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from inventory.intent.interface import routed_ports
 from inventory.network import Network
 from netdr.kernel.errors import VerifyError
 from nornir_tasks.diff import drift, unified
-from nornir_tasks.session import Neighbours
+from nornir_tasks.session import Health, Neighbours
 
 # Links that carry OSPF: hosts have static routes, the city speaks BGP (docs/architecture.md).
 _OSPF = {"backbone", "uplink"}
@@ -31,6 +31,7 @@ class Before:
 
     running: str = field(repr=False)
     neighbours: Neighbours
+    health: Health | None = None
 
 
 def required(network: Network, device: str, before: Before, scope: Collection[str]) -> Neighbours:

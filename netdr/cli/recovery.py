@@ -23,6 +23,7 @@ from inventory.placement import Placement
 from netdr.cli.context import Context
 from netdr.kernel.errors import NetdrError, Problems, RecoveryError
 from nornir_tasks import engine, witness
+from nornir_tasks.steps import Options
 
 # A node that does not accept a connection to its sshd three times, one second each, does not answer.
 _TRIES, _TRY_S = 3, 1.0
@@ -89,7 +90,7 @@ def _change(context: Context, wanted: Placement) -> Facts:
         devices = sorted(near & up)
         fleet.free(devices)
         change = fleet.plan_change(devices)
-        report = fleet.deploy(change)
+        report = fleet.deploy(change, Options(ask_services=False))
     if report.failures:
         raise Problems(report.failures)
     absent = sorted(near - set(devices))

@@ -260,6 +260,10 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
         ran = self._ask("ping", destination=destination, source=source or source_interface, **options)
         return getters.ping(ran["output"], ran["words"], count)
 
+    def answers(self, destinations: Sequence[str], source: str) -> frozenset[str]:
+        """Return which addresses answer one echo request, all asked at once: NAPALM asks one after another."""
+        return frozenset(self._ask("answers", destinations=list(destinations), source=source)["answering"])
+
     def cli(self, commands: list[str], encoding: str = "text") -> dict[str, str]:
         """Return what each command prints: FRR for ``show …``, else the account's own shell, without privileges.
 

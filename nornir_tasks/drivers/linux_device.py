@@ -1401,6 +1401,17 @@ def _verb_ping(destination: str, **options: object) -> dict[str, Any]:
     return {"code": ran.code, "output": ran.out, "words": ran.words()}
 
 
+def _verb_answers(destinations: list[str], source: str, timeout: float = 0.5) -> dict[str, Any]:
+    """Send each address one ICMP echo request, all at once, and return those that answer within ``timeout`` seconds."""
+    for word in (*destinations, source):
+        if not re.fullmatch(r"[\d.]+", word):
+            raise Refused("usage", [Problem(0, "answers", f"not an address: {word!r}")])
+    nothing = subprocess.DEVNULL
+    options = ("-n", "-q", "-c", "1", "-W", f"{float(timeout):g}", "-I", source)
+    asked = {to: subprocess.Popen(["ping", *options, "--", to], stdout=nothing, stderr=nothing) for to in destinations}
+    return {"answering": [to for to, program in asked.items() if program.wait(_LIMIT) == 0]}
+
+
 def _verb_facts() -> dict[str, Any]:
     """Return what the device is."""
     release = dict(re.findall(r'^(\w+)="?(.*?)"?$', Path("/etc/os-release").read_text(), re.MULTILINE))
@@ -1459,6 +1470,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "boot": _verb_boot,
     "read": _verb_read,
     "ping": _verb_ping,
+    "answers": _verb_answers,
     "facts": _verb_facts,
     "hello": _verb_hello,
 }

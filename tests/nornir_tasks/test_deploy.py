@@ -117,14 +117,27 @@ def test_a_line_the_device_left_out_is_named(rig: Rig) -> None:
     assert "- banner welcome" in report.failures[0].why
 
 
-def test_a_lost_neighbour_fails_the_change(rig: Rig) -> None:
+def test_what_a_wave_made_worse_fails_the_change(rig: Rig) -> None:
+    """Its only uplink is shut: the device misses everybody, and everybody of its wave misses it."""
     port = next(w.end(FAR).port for w in rig.network.wires_of(FAR))
     rig.new[FAR] += f"shutdown {port}\n"
     report = rig.deploy()
     assert report.result == "restored"
+    assert "verify" not in report.stages
     assert all(isinstance(failure, VerifyError) for failure in report.failures)
-    assert {failure.where for failure in report.failures} == {FAR, "ring-l"}
-    assert "OSPF to ring-l is not up" in str(report.failures)
+    said = {failure.where: failure.what for failure in report.failures}
+    assert said["acc-mill"] == f"no route any more to {FAR} (192.168.251.11/32)"
+    assert "no route any more to hub (192.168.251.1/32)" in said[FAR]
+    assert "registry does not answer any more" in said[FAR]
+
+
+def test_a_lost_neighbour_fails_the_change(rig: Rig) -> None:
+    """One of two ways to the far ring: everything still answers, and a neighbour is missed."""
+    wire = next(w for w in rig.network.wires_of("ring-s") if w.far("ring-s").node == "acc-school")
+    rig.new["ring-s"] += f"shutdown {wire.end('ring-s').port}\n"
+    report = rig.deploy()
+    assert report.result == "restored"
+    assert "OSPF to acc-school is not up" in str(report.failures)
 
 
 def test_a_link_that_was_down_before_may_stay_down(rig: Rig) -> None:
