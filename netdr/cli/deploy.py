@@ -19,6 +19,7 @@ from netdr.cli.config import check_option, engine_of, json_option, limit_option,
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
 from netdr.kernel.errors import UsageError
+from nornir_tasks import approval
 from nornir_tasks import plan as plans
 from nornir_tasks.engine import Engine
 from nornir_tasks.plan import Plan
@@ -70,12 +71,14 @@ def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
             made = _plan(context, devices, file, limit, ticker)
             made = replace(made, checks=made.checks + checks)
             ticker.finish()
+            approved = _approved(context, made, file)
             if made.changed and not as_json:
                 click.echo(summary(context, made))
             if made.changed and not yes:
                 _ask(context, made)
             with _stoppable(context) as stop:
-                report = devices.deploy(made, Options(ticket=ticket, stop=stop, progress=ticker))
+                options = Options(ticket=f"{ticket} {approved}".strip(), stop=stop, progress=ticker)
+                report = devices.deploy(made, options)
     if as_json:
         print_json(report.as_dict())
     else:
@@ -99,6 +102,12 @@ def _plan(context: Context, devices: Engine, file: Path | None, limit: str, tick
         return devices.plan_change(wanted, (), ticker)
     made = plans.parse(file.read_text(encoding="utf-8"), str(file))
     return plans.narrowed(made, [device for device in wanted if device in made.devices]) if limit else made
+
+
+def _approved(context: Context, made: Plan, file: Path | None) -> str:
+    """Return who has approved a plan, for the journal; nobody is asked about one that changes nothing."""
+    approvers = approval.demand(context.network, made, file) if made.changed else ()
+    return f"approved by {', '.join(approver.id for approver in approvers)}" if approvers else ""
 
 
 def _ask(context: Context, made: Plan) -> None:

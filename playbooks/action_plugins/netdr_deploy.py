@@ -12,7 +12,7 @@ from inventory import placement
 from netdr.cli.changes import grouped
 from netdr.cli.context import Context, from_environment
 from netdr.kernel.errors import NetdrError
-from nornir_tasks import engine
+from nornir_tasks import approval, engine
 from nornir_tasks.engine import Engine
 from nornir_tasks.grouping import compared
 from nornir_tasks.plan import Plan
@@ -46,6 +46,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _deploy(self, devices: Engine, change: Plan) -> dict[str, Any]:
         if self._task.check_mode:
             return {}
+        if change.changed:
+            approval.demand(devices.network, change, None)
         report = devices.deploy(change, Options(ticket=self._task.args.get("ticket", "")))
         if not report.failures:
             return {"result": report.result}
