@@ -17,6 +17,11 @@ COMWARE = Dialect(
     ignored=(r"#.*", r"return", r"version .*"),
     blocks=(r"header \S+ (?P<end>[^\w\s]).*",),
     refused=(
+        (r"acl (ipv6|mac|user|link) (.|\n)*", "only IPv4 filters are understood: change it at the console"),
+        (
+            r"(.*\n)?(acl ipv6|traffic-filter \S+ (ipv6 )?acl ipv6|packet-filter (ipv6|mac)|traffic-policy) .*",
+            "only IPv4 filters are understood: change it at the console",
+        ),
         (r"(.*\n)?port hybrid .*", "hybrid ports are not understood: make it a trunk or an access port"),
         (r"header (.|\n)*", "a header is not a line: set it at the device"),
         (r"pki (.|\n)*", "certificates are not lines: enrol at the device"),
@@ -30,7 +35,7 @@ COMWARE = Dialect(
         r"bgp .*",
         r"line .*",
     ),
-    fixed=(r"interface (?!Vlan-interface|LoopBack|Tunnel|Bridge-Aggregation)\S+", r"line .*"),
+    fixed=(r"vlan 1", r"interface (?!Vlan-interface|LoopBack|Tunnel|Bridge-Aggregation)\S+", r"line .*"),
     single=(
         r"sysname .*",
         r"description .*",
@@ -53,6 +58,11 @@ COMWARE = Dialect(
         r"ntp-service unicast-server .*",
         r"info-center loghost [\d.]+.*",
         r"snmp-agent target-host .*",
+    ),
+    shorter=(
+        (r"(description|name|sysname|port link-type|port access vlan|port trunk pvid vlan|ssh server acl) .*", r"\1"),
+        (r"(snmp-agent target-host trap address udp-domain \S+ params securityname \S+) .*", r"\1"),
+        (r"(peer \S+) as-number .*", r"\1"),
     ),
     members=(
         Members(line="vlan {}", add="vlan {}", remove="undo vlan {}", joint=" ", span=" to ", top=True, apart=True),

@@ -80,6 +80,8 @@ class Dialect:
     A ``single`` line takes the place of the one with the same pattern and the same ``key`` in its section; ``additive``
     ones stand beside each other. What is neither is removed before others are added, which is right for both.
 
+    ``shorter`` are lines of which only a part is said with the negation: (pattern, what of it).
+
     ``needs`` are what a path cannot be without, ``bars`` what it cannot be beside. ``facts`` are paths with a meaning:
     (kind, pattern); see ``facts.read``. ``order`` (paths) is the order of additions; removals go the other way.
     """
@@ -94,6 +96,7 @@ class Dialect:
     fixed: tuple[str, ...]
     single: tuple[str, ...]
     additive: tuple[str, ...]
+    shorter: tuple[tuple[str, str], ...]
     members: tuple[Members, ...]
     lists: Lists
     points: tuple[Point, ...]

@@ -85,7 +85,7 @@ class Edits:
         for path in sorted(self._going, key=len):
             if path in self._going and self._removable(path):
                 self._going -= {other for other in self._going if other[: len(path)] == path}
-                yield self._edit(_REMOVE, path, f"{self._dialect.negation}{path[-1]}")
+                yield self._edit(_REMOVE, path, self._device.negated(path[-1]))
         for path in sorted(self._coming):
             if self._device.opens(path):
                 self._strike({path})
@@ -114,19 +114,11 @@ class Edits:
                 yield self._edit(_ADD, path, path[-1])
 
     def _rest(self) -> Iterator[Edit]:
-        negation = self._dialect.negation
         for path in sorted(self._coming):
             yield self._edit(_ADD, path, path[-1])
         for path in sorted(self._going):
-            line = path[-1]
-            command = line.removeprefix(negation) if line.startswith(negation) else f"{negation}{line}"
-            yield self._edit(_REMOVE if self._is_known(path) else _LOOSE, path, command)
-
-    def _is_known(self, path: Path) -> bool:
-        """Whether it is known that a line stands beside others, or that it is the only one of its kind."""
-        text, line = "\n".join(path), path[-1]
-        known = self._device.key(line) or any(re.fullmatch(pattern, line) for pattern in self._dialect.additive)
-        return bool(known) or any(re.fullmatch(point.path, text) for point in self._dialect.points)
+            when = _REMOVE if self._device.is_known(path) else _LOOSE
+            yield self._edit(when, path, self._device.negated(path[-1]))
 
     def _edit(self, when: int, path: Path, command: str) -> Edit:
         return Edit(self._when(when, path), f"'{command}'", _ways([Step(path[:-1], command)]))

@@ -24,7 +24,7 @@ class Facts:
     shut: set[str] = field(default_factory=set)
     interfaces: set[str] = field(default_factory=set)
     svis: dict[str, int] = field(default_factory=dict)
-    vlans: set[int] = field(default_factory=set)
+    vlans: set[int] = field(default_factory=lambda: {1})
     addresses: dict[str, set[IPv4Interface]] = field(default_factory=dict)
     trunks: set[str] = field(default_factory=set)
     limited: set[str] = field(default_factory=set)
@@ -127,6 +127,10 @@ def _route(facts: Facts, words: Mapping[str, str]) -> None:
     facts.routes.setdefault(to, set()).add(IPv4Address(words["hop"]))
 
 
+def _gateway(facts: Facts, words: Mapping[str, str]) -> None:
+    _route(facts, {"network": "0.0.0.0", "mask": "0", "hop": words["hop"]})  # noqa: S104 - a route, nothing listens
+
+
 def _dynamic(facts: Facts, _: Mapping[str, str]) -> None:
     facts.dynamic = True
 
@@ -142,6 +146,7 @@ _FACTS: dict[str, Callable[[Facts, Mapping[str, str]], object]] = {
     "tagged": lambda facts, words: facts.tagged.add((words["at"], int(words["vlan"]))),
     "access": lambda facts, words: facts.access.add((words["at"], int(words["vlan"]))),
     "route": _route,
+    "gateway": _gateway,
     "dynamic": _dynamic,
     "list": lambda facts, words: facts.lists.setdefault(words["list"], ()),
 }

@@ -24,6 +24,11 @@ IOS = Dialect(
     ),
     blocks=(r"banner \S+ (?P<end>\^C|\S).*",),
     refused=(
+        (r"ipv6 access-list (.|\n)*", "only IPv4 filters are understood: change it at the console"),
+        (
+            r".*\n(ipv6 (traffic-filter|access-class)|service-policy) .*",
+            "only IPv4 filters are understood: change it at the console",
+        ),
         (r"access-list .*", "one negated line deletes the whole list: write it as ip access-list"),
         (r"crypto pki (.|\n)*", "certificates are not lines: enrol at the device"),
         (r"banner (.|\n)*", "a banner is not a line: set it at the device"),
@@ -37,9 +42,10 @@ IOS = Dialect(
         r"line .*",
         r"router bgp .*\naddress-family .*",
     ),
-    fixed=(r"interface (?!Vlan|Loopback|Tunnel|Port-channel)\S+", r"line .*"),
+    fixed=(r"vlan 1", r"interface (?!Vlan|Loopback|Tunnel|Port-channel)\S+", r"line .*"),
     single=(
         r"hostname .*",
+        r"ip default-gateway .*",
         r"description .*",
         r"name .*",
         r"ip address (?!.* secondary$).*",
@@ -68,6 +74,7 @@ IOS = Dialect(
         r"logging (host )?[\d.]+.*",
         r"snmp-server host .*",
     ),
+    shorter=((r"(username \S+) .*", r"\1"),),
     members=(
         Members(line="vlan {}", add="vlan {}", remove="no vlan {}", top=True, apart=True),
         Members(
@@ -115,6 +122,7 @@ IOS = Dialect(
         ("tagged", r"interface (?P<at>\S+)\nswitchport trunk allowed vlan (?P<vlan>\d+)"),
         ("access", r"interface (?P<at>\S+)\nswitchport access vlan (?P<vlan>\d+)"),
         ("route", r"ip route (?P<network>[\d.]+) (?P<mask>[\d.]+) (?P<hop>[\d.]+)( .*)?"),
+        ("gateway", r"ip default-gateway (?P<hop>[\d.]+)"),
         ("dynamic", r"router (ospf|bgp) .*\n(network|neighbor|address-family) .*"),
     ),
     order=(

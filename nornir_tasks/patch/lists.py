@@ -88,14 +88,14 @@ class ListChange:
         return allowed
 
     def _swapped(self, state: State, applied: Sequence[Path]) -> Iterator[Step]:
-        negation, spare = self.device.dialect.negation, self._spare(state)
+        spare = self._spare(state)
         header = tuple(_renamed(line, self.name, spare) for line in self.header)
         yield from self._new_list(header)
         yield from (Step(path[:-1], _renamed(path[-1], self.name, spare)) for path in applied)
-        yield Step((), f"{negation}{self.header[0]}")
+        yield Step((), self.device.negated(self.header[0]))
         yield from self._new_list(self.header)
         yield from (Step(path[:-1], path[-1]) for path in applied)
-        yield Step((), f"{negation}{header[0]}")
+        yield Step((), self.device.negated(header[0]))
 
     def _new_list(self, header: Path) -> Iterator[Step]:
         write = self.device.dialect.lists.write

@@ -72,6 +72,14 @@ class Device:
             return self._negate(state, command)
         return self._say(state, command)
 
+    def negated(self, line: str) -> str:
+        """Return the command that takes a line away."""
+        negation = self.dialect.negation
+        if line.startswith(negation):
+            return line.removeprefix(negation)
+        found = ((re.fullmatch(pattern, line), part) for pattern, part in self.dialect.shorter)
+        return f"{negation}{next((match.expand(part) for match, part in found if match), line)}"
+
     def opens(self, path: Path) -> bool:
         """Whether a line opens a section."""
         return path in self._openers or self._is(self.dialect.sections, path)
@@ -83,6 +91,12 @@ class Device:
     def is_list(self, path: Path) -> bool:
         """Whether a path is a packet filter's list, or in one."""
         return bool(path) and self._is((self.dialect.lists.header,), path[:1])
+
+    def is_known(self, path: Path) -> bool:
+        """Whether it is known that a line stands beside others, or that it is the only one of its kind."""
+        if self.key(path[-1]) or any(re.fullmatch(pattern, path[-1]) for pattern in self.dialect.additive):
+            return True
+        return self._is(tuple(point.path for point in self.dialect.points), path)
 
     def key(self, line: str) -> tuple[str, str] | None:
         """Return what a single line is the single one of; None if several like it can stand beside each other."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from netdr.kernel.errors import RefusedError
 from nornir_tasks.patch.dialect import Dialect, Path
 from nornir_tasks.patch.edits import Edits
+from nornir_tasks.patch.facts import Reader
 from nornir_tasks.patch.invariants import Invariants, Management
 from nornir_tasks.patch.model import Device, NotAcceptedError, State
 from nornir_tasks.patch.steps import Edit, moved, spoken
@@ -41,7 +42,7 @@ def commands(dialect: Dialect, running: str, intended: str, management: Manageme
     trees = parse(running, dialect), parse(intended, dialect)
     device = Device(dialect, trees)
     old, new = _loaded(device, trees[0], "running"), _loaded(device, trees[1], "intended")
-    _demand_readable(dialect, old.paths ^ new.paths)
+    _demand_readable(device, old.paths ^ new.paths, management)
     todo = Edits(device, old, new, _unnumbered(device, trees[0])).all()
     return _ordered(device, Invariants(device, old, new, management), todo, old, new)
 
@@ -55,13 +56,23 @@ def _loaded(device: Device, trees: tuple[Node, ...], which: str) -> State:
         ) from None
 
 
-def _demand_readable(dialect: Dialect, changed: Iterable[Path]) -> None:
-    """Raise RefusedError if a line changes that cannot be changed by a command."""
+def _demand_readable(device: Device, changed: Iterable[Path], management: Management | None) -> None:
+    """Raise RefusedError if a line changes that no command changes, or one of an uplink that nothing is known of."""
+    reader = Reader(device)
     for path in sorted(changed):
-        hint = next((hint for pattern, hint in dialect.refused if re.fullmatch(pattern, "\n".join(path))), "")
+        text = "\n".join(path)
+        hint = next((hint for pattern, hint in device.dialect.refused if re.fullmatch(pattern, text)), "")
         if hint:
             raise RefusedError(
                 f"'{path[-1].splitlines()[0]}' cannot be changed safely", why="no command does", hint=hint
+            )
+        is_clear = len(path) == 1 or device.is_known(path) or bool(reader.meanings(path))
+        if management and not is_clear and path[0].removeprefix("interface ") in management.uplinks:
+            raise RefusedError(
+                f"'{path[-1]}' cannot be changed safely",
+                where=path[0],
+                why="the management comes by this port, and what the line does to it is not known",
+                hint=_CONSOLE,
             )
 
 
@@ -93,7 +104,8 @@ def _tried(device: Device, invariants: Invariants, edit: Edit, state: State) -> 
         said = list(spoken(device, way, state.section))
         after = _outcome(device, invariants, state, said)
         if isinstance(after, State):
-            return edit, said, after
+            # What an earlier command has done already is not said again.
+            return (edit, said, after) if after.paths != state.paths else (edit, [], state)
     return None
 
 

@@ -17,6 +17,11 @@ VRP = Dialect(
     ignored=(r"#.*", r"return", r"!.*"),
     blocks=(r"header \S+ information (?P<end>[^\w\s]).*",),
     refused=(
+        (r"acl (ipv6|mac|user|link) (.|\n)*", "only IPv4 filters are understood: change it at the console"),
+        (
+            r"(.*\n)?(acl ipv6|traffic-filter \S+ (ipv6 )?acl ipv6|packet-filter (ipv6|mac)|traffic-policy) .*",
+            "only IPv4 filters are understood: change it at the console",
+        ),
         (r"(.*\n)?port hybrid .*", "hybrid ports are not understood: make it a trunk or an access port"),
         (r"header (.|\n)*", "a header is not a line: set it at the device"),
         (r"pki (.|\n)*", "certificates are not lines: enrol at the device"),
@@ -31,7 +36,7 @@ VRP = Dialect(
         r"user-interface .*",
         r"aaa",
     ),
-    fixed=(r"interface (?!Vlanif|LoopBack|Tunnel|Eth-Trunk)\S+", r"user-interface .*", r"aaa"),
+    fixed=(r"vlan 1", r"interface (?!Vlanif|LoopBack|Tunnel|Eth-Trunk)\S+", r"user-interface .*", r"aaa"),
     single=(
         r"sysname .*",
         r"description .*",
@@ -55,6 +60,15 @@ VRP = Dialect(
         r"ntp-service unicast-server .*",
         r"info-center loghost [\d.]+.*",
         r"snmp-agent target-host .*",
+    ),
+    shorter=(
+        (
+            r"(description|name|sysname|port link-type|port default vlan|port trunk pvid vlan|protocol inbound) .*",
+            r"\1",
+        ),
+        (r"(acl name \S+) .*", r"\1"),
+        (r"(snmp-agent target-host trap address udp-domain \S+ params securityname \S+) .*", r"\1"),
+        (r"(peer \S+) as-number .*", r"\1"),
     ),
     members=(
         Members(line="vlan {}", add="vlan batch {}", remove="undo vlan batch {}", joint=" ", span=" to ", top=True),

@@ -25,7 +25,7 @@ MANAGEMENT = Management(IPv4Address("10.99.0.2"), (IPv4Network("10.250.0.9/32"),
 
 
 @DIALECTS
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_every_prefix_of_every_list_is_safe(dialect: Dialect, random: Random) -> None:
     old, new = pair(random, swaps=dialect is IOS)
@@ -40,7 +40,7 @@ def test_every_prefix_of_every_list_is_safe(dialect: Dialect, random: Random) ->
 
 
 @DIALECTS
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_equal_configurations_need_no_command(dialect: Dialect, random: Random) -> None:
     text = WRITERS[dialect.name](pair(random, swaps=dialect is IOS)[1])
@@ -145,3 +145,35 @@ def test_a_banner_is_not_a_line() -> None:
 def test_a_text_that_contradicts_itself_is_refused() -> None:
     twice = IOS_TEXT.replace(" eq 22\n", " eq 22\n 10 permit udp any any\n")
     assert "contradicts itself" in refusal(IOS, IOS_TEXT, twice).what
+
+
+def test_an_unknown_line_of_an_uplink_is_not_touched() -> None:
+    running = IOS_TEXT.replace(" switchport mode trunk\n", " switchport mode trunk\n channel-group 1 mode active\n")
+    with pytest.raises(RefusedError, match="channel-group 1 mode active"):
+        commands(IOS, running, IOS_TEXT, Management(MANAGEMENT.address, MANAGEMENT.sources, ("GigabitEthernet0/1",)))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "line"),
+    [
+        (IOS, "interface Vlan20\n ipv6 traffic-filter X in\n"),
+        (IOS, "access-list 10 permit any\n"),
+        (VRP, "acl ipv6 number 3000\n rule 5 deny ipv6\n"),
+        (VRP, "interface Vlanif20\n traffic-policy P inbound\n"),
+        (COMWARE, "interface Vlan-interface20\n packet-filter mac 4000 inbound\n"),
+    ],
+)
+def test_filters_that_are_not_understood_are_not_changed(dialect: Dialect, line: str) -> None:
+    assert "cannot be changed safely" in refusal(dialect, "", line).what
+
+
+def test_the_default_gateway_of_a_plain_switch_is_a_way() -> None:
+    running = IOS_TEXT.replace("ip route 0.0.0.0 0.0.0.0 10.99.0.1", "ip default-gateway 10.99.0.1")
+    said = commands(IOS, running, running.replace("10.99.0.1\n", "10.99.0.3\n"), MANAGEMENT)
+    assert said == ("ip default-gateway 10.99.0.3",)
+    assert "'management route'" in refusal(IOS, running, running.replace("ip default-gateway 10.99.0.1\n", "")).why
+
+
+@DIALECTS
+def test_vlan_1_is_always_there(dialect: Dialect) -> None:
+    assert commands(dialect, "vlan 1\nvlan 2\n", "vlan 2\n") == ()
