@@ -91,7 +91,8 @@ def _normalised(diff: str, values: Mapping[str, str]) -> str:
     text = _DERIVED.sub(lambda _: f"{_OPEN}secret{next(number)}{_CLOSE}", _NUMBERS.sub("@@", diff))
     names: dict[str, str] = {}
     for name, value in values.items():
-        names.setdefault(value, name)
+        if value in text:  # the longer the pattern below, the longer it takes to be made, for every device anew
+            names.setdefault(value, name)
     if not names:
         return text
     longest_first = sorted(names, key=len, reverse=True)
