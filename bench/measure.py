@@ -15,12 +15,16 @@ Work = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One line of a bench: the seconds of every run of ours and of the peer's; the same place is the same round."""
+    """One line of a bench: what every run of ours and of the peer's took; the same place is the same round.
+
+    Seconds, unless ``unit`` says otherwise.
+    """
 
     name: str
     command: str
     ours: tuple[float, ...]
     peer: tuple[float, ...]
+    unit: str = "s"
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -32,7 +36,7 @@ class Comparison:
         ratios = self.ratios
         return {
             "name": self.name,
-            "unit": "s",
+            "unit": self.unit,
             "ours": round(statistics.median(self.ours), 3),
             "peer": round(statistics.median(self.peer), 3),
             "ratio": {

@@ -1,8 +1,9 @@
-"""The peer of ``./run bench deploy``: nornir_napalm as its documentation shows it, with the linux driver.
+"""The peer of the benches of deployment: nornir_napalm as its documentation shows it, with our drivers.
 
-    python nornir_loop.py INVENTORY FOLDER WORKERS
+    python nornir_loop.py INVENTORY FOLDER WORKERS [--dry-run]
 
-Every device of the inventory gets what is in ``FOLDER/DEVICE.cfg``; the status is 1 if one does not.
+Every device of the inventory gets what is in ``FOLDER/DEVICE.cfg``, or, with ``--dry-run``, shows its difference to
+that; the status is 1 if one does not.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from nornir.core.task import Result, Task
 from nornir_napalm.plugins.tasks import napalm_configure
 
 
-def main(inventory: str, folder: str, workers: str) -> int:
+def main(inventory: str, folder: str, workers: str, *dry: str) -> int:
     """Replace the configuration of every device at once; return the exit status."""
 
     def configure(task: Task) -> Result:
-        done = task.run(napalm_configure, filename=f"{folder}/{task.host.name}.cfg", replace=True)
+        done = task.run(napalm_configure, filename=f"{folder}/{task.host.name}.cfg", replace=True, dry_run=bool(dry))
         return Result(host=task.host, changed=done.changed)
 
     nornir = InitNornir(
