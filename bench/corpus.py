@@ -43,13 +43,18 @@ class Port:
 
 @dataclass(frozen=True)
 class Intent:
-    """All that is asked of the switch. ``filters``: SVI or 0 for logins → list; ``lists``: list → numbered rules."""
+    """All that is asked of the switch.
+
+    ``filters``: SVI, or 0 for logins, → list for what comes in; ``outward``: SVI → list for what goes out;
+    ``lists``: list → numbered rules.
+    """
 
     hostname: str
     vlans: dict[int, str]
     ports: tuple[Port, ...]
     svis: dict[int, int]
     filters: dict[int, str]
+    outward: dict[int, str]
     lists: dict[str, tuple[tuple[int, Rule], ...]]
     gateway: str
     routes: frozenset[str]
@@ -73,9 +78,8 @@ def _next(random: Random, old: Intent, other: Intent) -> Intent:
     names = ("hostname", "gateway", "routes", "ospf", "peers", "servers")
     new = replace(old, **{name: getattr(other, name) for name in names if random.random() < 0.4})
     if random.random() < 0.7:
-        new = replace(
-            new, vlans=other.vlans, ports=other.ports, svis=other.svis, filters=other.filters, lists=other.lists
-        )
+        names = ("vlans", "ports", "svis", "filters", "outward", "lists")
+        new = replace(new, **{name: getattr(other, name) for name in names})
     lists = {
         name: _edited(random, old.lists[name]) if name in old.lists and random.random() < 0.6 else rules
         for name, rules in new.lists.items()
@@ -93,13 +97,19 @@ def _intent(random: Random, *, swaps: bool) -> Intent:
         for place in (0, MANAGEMENT_VLAN, *svis)
         if random.random() < 0.7
     }
+    outward = {
+        vlan: random.choice("ABC") if swaps else f"{3500 + vlan}"
+        for vlan in (MANAGEMENT_VLAN, *svis)
+        if random.random() < 0.3
+    }
     return Intent(
         hostname=random.choice(("sw-a", "sw-b")),
         vlans=vlans,
         ports=_ports(random, tuple(vlans)),
         svis=svis,
         filters=filters,
-        lists={name: _list(random) for name in sorted(set(filters.values()))},
+        outward=outward,
+        lists={name: _list(random) for name in sorted({*filters.values(), *outward.values()})},
         gateway=random.choice(GATEWAYS),
         routes=frozenset(
             {

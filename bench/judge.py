@@ -27,9 +27,11 @@ _KEYWORDS = re.compile(
     r"(?: destination ([\d.]+ [\d.]+))?(?: destination-port eq (\d+))?(?: precedence (\d))?"
 )
 _APPLIED = re.compile(
-    r"ip access-group (\S+) in|access-class (\S+) in|traffic-filter inbound acl (\S+)|packet-filter (\S+) inbound"
-    r"|acl (\d+) inbound|ssh server acl (\S+)"
+    r"ip access-group (?P<ios>\S+) (?P<w1>in|out)|access-class (?P<vty>\S+) in|acl (?P<ui>\d+) inbound"
+    r"|ssh server acl (?P<ssh>\S+)|traffic-filter (?P<w2>inbound|outbound) acl (?P<vrp>\S+)"
+    r"|packet-filter (?P<comware>\S+) (?P<w3>inbound|outbound)"
 )
+_OUT = " outward"
 _ROUTE = re.compile(r"ip route(?:-static)? (\S+) (\S+) (\S+)")
 _SVI = re.compile(r"interface Vlan(?:if|-interface)?(\d+)")
 
@@ -103,8 +105,11 @@ class View:
     def _filter(self, header: str, lines: list[str], permissive: bool) -> None:
         for line in lines:
             if found := _APPLIED.fullmatch(line):
-                place = "logins" if header == line else header
-                self.filters[place] = self.switch.acls().get(next(filter(None, found.groups())))
+                words = {key: word for key, word in found.groupdict().items() if word}
+                outward = any(key.startswith("w") and word.startswith("out") for key, word in words.items())
+                place = "logins" if header == line else f"{header}{_OUT if outward else ''}"
+                name = next(word for key, word in words.items() if not key.startswith("w"))
+                self.filters[place] = self.switch.acls().get(name)
                 self.permissive |= {place} if permissive else set()
 
     def _routed(self) -> Iterator[str]:
@@ -116,8 +121,8 @@ class View:
 
     def active(self, place: str) -> bool:
         """Whether packets can meet a filter at a place."""
-        is_interface = place.startswith("interface ")
-        return not is_interface or (place in self.up and place in self.addresses)
+        header = place.removesuffix(_OUT)
+        return not header.startswith("interface ") or (header in self.up and header in self.addresses)
 
     def passes(self, place: str, packet: Packet) -> bool:
         """Whether a packet gets through at a place. Nothing applied, or a list without rules: everything does."""

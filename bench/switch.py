@@ -258,9 +258,8 @@ class Switch:
             return
         if line in here:
             return
-        if re.fullmatch(r"(traffic|packet)-filter .*", line) and any(
-            other.startswith(line.partition(" ")[0]) for other in here
-        ):
+        alone = _direction(line)
+        if alone and any(_direction(other) == alone for other in here):
             self._fail(f"{line}: only one list in one direction")
         elif line.startswith("port link-type") and self._occupied():
             pass
@@ -286,6 +285,12 @@ class Switch:
             return
         self._drop(here, same)
         here[line] = {}
+
+
+def _direction(line: str) -> str:
+    """Return the direction of a filter that Huawei and H3C apply once in each; empty if it is no filter."""
+    found = re.fullmatch(r"(?:traffic|packet)-filter .*?\b(inbound|outbound)\b.*", line)
+    return found[1] if found else ""
 
 
 def _numbers(text: str) -> set[int] | None:

@@ -54,7 +54,7 @@ def _ios(intent: Intent) -> Lines:
         yield from [" shutdown"] * port.shut
     for vlan, address in _addresses(intent):
         yield from (f"interface Vlan{vlan}", f" ip address {address} {MASK}")
-        yield from [f" ip access-group {intent.filters[vlan]} in"] if vlan in intent.filters else []
+        yield from (f" ip access-group {name} {way}" for name, way in _filters(intent, vlan, "in", "out"))
     yield from _ios_routing(intent)
     for name, rules in sorted(intent.lists.items()):
         yield f"ip access-list extended {name}"
@@ -99,7 +99,7 @@ def _vrp(intent: Intent) -> Lines:
     yield from _keyword_lists(intent, "acl number {}")
     for vlan, address in _addresses(intent):
         yield from (f"interface Vlanif{vlan}", f" ip address {address} {MASK}")
-        yield from [f" traffic-filter inbound acl {intent.filters[vlan]}"] if vlan in intent.filters else []
+        yield from (f" traffic-filter {way} acl {name}" for name, way in _filters(intent, vlan, "inbound", "outbound"))
     for number, port in enumerate(intent.ports, 1):
         yield f"interface GigabitEthernet0/0/{number}"
         yield from _described(port)
@@ -120,7 +120,7 @@ def _comware(intent: Intent) -> Lines:
         yield from [f" description {name}"] if name else []
     for vlan, address in _addresses(intent):
         yield from (f"interface Vlan-interface{vlan}", f" ip address {address} {MASK}")
-        yield from [f" packet-filter {intent.filters[vlan]} inbound"] if vlan in intent.filters else []
+        yield from (f" packet-filter {name} {way}" for name, way in _filters(intent, vlan, "inbound", "outbound"))
     for number, port in enumerate(intent.ports, 1):
         yield f"interface GigabitEthernet1/0/{number}"
         yield from _described(port)
@@ -168,6 +168,12 @@ def _keyword_routing(intent: Intent) -> Lines:
         ("ntp", "ntp-service unicast-server", ""),
     ):
         yield from (f"{command} {server}{end}" for server in sorted(intent.servers.get(kind, ())))
+
+
+def _filters(intent: Intent, vlan: int, inward: str, outward: str) -> list[tuple[str, str]]:
+    """Return (list, direction) of what is applied to an SVI."""
+    found = ((intent.filters.get(vlan), inward), (intent.outward.get(vlan), outward))
+    return [(name, way) for name, way in found if name]
 
 
 def _addresses(intent: Intent) -> list[tuple[int, str]]:
