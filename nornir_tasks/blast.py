@@ -51,9 +51,16 @@ class Blast:
     def stake(self, devices: Collection[str]) -> Stake:
         """Return what is lost while these devices do not work, of what works when all do."""
         gone = frozenset(devices)
-        left = {host: self._left(host, gone) for host in self._whole}
+        left: Mapping[str, Collection[str]]
+        if len(gone) == 1 and not any(self._only_way(whole, *gone) for whole in self._whole.values()):
+            # Nobody's only way: it takes itself away, and nobody else.
+            left = {host: self._whole[host].keys() - gone for host in self._whole}
+            used = {unit: self._used[unit] for device in gone if (unit := self._unit(device))}
+        else:
+            left = {host: self._network.distances(host, without=gone).keys() for host in self._whole}
+            used = self._used
         units: dict[str, tuple[str, ...]] = {}
-        for unit, services in self._used.items():
+        for unit, services in used.items():
             switch = access_id(unit)
             lost = tuple(s for s in services if self._loses(s, switch, left))
             if lost:
@@ -65,12 +72,8 @@ class Blast:
         served = any(switch in self._whole[host] for host in hosts)
         return served and not any(switch in left[host] for host in hosts)
 
-    def _left(self, host: str, gone: frozenset[str]) -> Collection[str]:
-        """Return what a host reaches without some devices. One that is nobody's only way takes itself away only."""
-        whole = self._whole[host]
-        if len(gone) == 1 and not self._only_way(whole, *gone):
-            return whole.keys() - gone
-        return self._network.distances(host, without=gone).keys()
+    def _unit(self, device: str) -> str:
+        return self._network.nodes[device].unit if device in self._network.nodes else ""
 
     def _only_way(self, distances: Mapping[str, int], device: str) -> bool:
         """Return whether a neighbour's every shortest way back leads through a device, counting links."""

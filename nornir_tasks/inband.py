@@ -19,7 +19,7 @@ from nornir_tasks.drivers import linux_reach
 from nornir_tasks.login import lost
 from nornir_tasks.reach import Reader
 
-READERS: Mapping[str, Reader] = {"linux": linux_reach.read}
+READERS: Mapping[str, Reader] = {"linux": linux_reach.read, "emulated": linux_reach.read}
 # How many states are tried in search of an order. Beyond that a plan is too entangled for people, too.
 _TRIES = 2000
 
@@ -38,7 +38,8 @@ def ordered(network: Network, controller: str, texts: Texts, waves: Waves) -> tu
     sides = _sides(network, texts, changed)
     if all(side.running == side.intended for side in sides.values()):
         return waves, ()
-    check = _Check(network, controller, _sides(network, texts, texts), changed, tuple(texts))
+    others = _sides(network, texts, texts.keys() - set(changed))
+    check = _Check(network, controller, {**sides, **others}, changed, tuple(texts))
     if alone := [check.refusal([device]) for device in check.moving if check.cut([device])]:
         raise Problems(alone)
     trouble = next((state for state in _states(waves) if check.cut(state)), None)

@@ -216,8 +216,13 @@ class _Looking:
     def _all_equal(self, fields: Sequence[str], value: Sequence[str]) -> bool | None:
         if len(fields) != len(value):
             return None
-        found = [self._equal(field, word) for field, word in zip(fields, value, strict=True)]
-        return False if False in found else None if None in found else True
+        sure = True
+        for field, word in zip(fields, value, strict=True):
+            equal = self._equal(field, word)
+            if equal is False:
+                return False
+            sure = sure and equal is True
+        return True if sure else None
 
     def _equal(self, field: str, word: str) -> bool | None:
         packet = self.packet
