@@ -248,13 +248,18 @@ class Engine:
     def _demand_none_open(self, change: Plan) -> None:
         """Raise BusyError if a change of this controller died after it began to change devices of the plan.
 
-        Of another controller's the devices say whether it still goes on.
+        One that the devices say has ended only could not be closed, as on a full disk: that is made good. Of another
+        controller's change the devices themselves say whether it still goes on.
         """
         with closing(Journal(replica.own(self.state))) as own, unfinished.records(self.state, own) as records:
             for begun in records.open():
-                ours = own.transaction(begun.newest) is not None
-                if ours and begun.begun and set(change.devices) & set(_planned(begun).changed):
+                shared = set(change.devices) & set(_planned(begun).changed)
+                if own.transaction(begun.newest) is None or not begun.begun or not shared:
+                    continue
+                fences = self.fleet.run(shared, "holders", Each(actions.fence)).values
+                if not unfinished.released(fences, begun.numbers):
                     raise _never_ended(begun)
+                records.close(begun, "ended")
 
     def _fences(self, change: Plan, options: Options) -> Results[Fence]:
         options.progress.stage("holders", len(change.devices))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -228,6 +229,20 @@ def test_a_new_change_waits_until_the_one_that_died_is_ended(rig: Rig, tmp_path:
         assert {standing.where for standing in found.devices.values()} == {"armed", "new"}
         engine.abort(options(rig))
         assert engine.deploy(engine.plan_change(), options(rig)).result == "done"
+
+
+def test_a_change_that_only_could_not_be_closed_holds_nobody_up(rig: Rig, tmp_path: Path) -> None:
+    report = rig.deploy()
+    journal = Journal(replica.own(tmp_path))
+    journal.begin(report.transaction, "arm", [FAR])
+    with sqlite3.connect(replica.own(tmp_path)) as broken:
+        broken.execute("update transactions set outcome = null")
+    broken.close()
+    assert journal.unfinished()
+    rig.devices[FAR].running = rig.old[FAR]
+    assert rig.deploy().result == "done"
+    assert journal.unfinished() == ()
+    journal.close()
 
 
 def test_a_device_held_by_another_controllers_change_is_refused(rig: Rig) -> None:
