@@ -39,7 +39,9 @@ class Edits:
                     path for path in self._going | self._coming if path[:-1] == header and self._device.rule(path[-1])
                 }
                 self._strike(rules | {header})
-                change = ListChange(self._device, header, found["list"], then, header not in self._unnumbered)
+                change = ListChange(
+                    self._device, header, found["list"], then, self._new, header not in self._unnumbered
+                )
                 yield Edit(self._when(_ADD, header), f"the rules of '{header[0]}'", change.ways)
 
     def _sets(self) -> Iterator[Edit]:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nornir_tasks.patch.dialect import Path, Point
@@ -17,9 +17,9 @@ from nornir_tasks.patch.facts import Reader
 from nornir_tasks.patch.model import Device, State
 from nornir_tasks.patch.rules import Match, Universe, parse, parts, written
 from nornir_tasks.patch.steps import Step, Way
+from nornir_tasks.patch.swaps import Swap
 
 Rules = Mapping[int, str]
-_SPARE = "-SWAP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +30,31 @@ class ListChange:
     header: Path
     name: str
     rules: Rules
+    new: State
     in_place: bool
 
     def ways(self, state: State) -> Iterator[Way]:
         """Yield the ways to change the list in a state, those that change it rule by rule only if they are safe."""
-        now, points = rules_of(self.device, state, self.header), self._applied(state)
-        if not points:
+        now, points = rules_of(self.device, state, self.header), self._points(state)
+        if not points or now == self.rules:
             yield self._steps(
                 [*((seq, "") for seq in _differing(now, self.rules)), *_differing(self.rules, now).items()]
             )
             return
-        otherwise = {point.otherwise for _, point in points}
+        otherwise = {point.otherwise for point in points}
         if self.in_place:
             gradual = _gradual(now, self.rules, self._allowed(now, otherwise))
             yield from [self._steps(gradual)] if gradual else []
-        if all(point.swaps for _, point in points):
-            yield tuple(self._swapped(state, [path for path, _ in points]))
+        swap = Swap(self.device, state, self.new, [self.header]).way()
+        yield from [swap] if swap else []
         if self.in_place and self.device.dialect.lists.keywords:
             below = self._below(now)
             yield from [self._steps(below)] if below else []
 
-    def _applied(self, state: State) -> list[tuple[Path, Point]]:
+    def _points(self, state: State) -> list[Point]:
+        """Return where the list is applied."""
         reader = Reader(self.device)
-        found = ((path, *one) for path in sorted(state.paths) for one in reader.applications(path))
-        return [(path, point) for path, _, point, name in found if name == self.name]
+        return [point for path in state.paths for _, point, name in reader.applications(path) if name == self.name]
 
     def _steps(self, changes: Iterable[tuple[int, str]]) -> Way:
         """Return the steps of changes: (number, text), without a text the rule goes."""
@@ -86,32 +87,6 @@ class ListChange:
             return bool(matches) and not any((v ^ a) & (v ^ b) for v, a, b in zip(verdicts, before, after, strict=True))
 
         return allowed
-
-    def _swapped(self, state: State, applied: Sequence[Path]) -> Iterator[Step]:
-        spare = self._spare(state)
-        header = tuple(_renamed(line, self.name, spare) for line in self.header)
-        yield from self._new_list(header)
-        yield from (Step(path[:-1], _renamed(path[-1], self.name, spare)) for path in applied)
-        yield Step((), self.device.negated(self.header[0]))
-        yield from self._new_list(self.header)
-        yield from (Step(path[:-1], path[-1]) for path in applied)
-        yield Step((), self.device.negated(header[0]))
-
-    def _new_list(self, header: Path) -> Iterator[Step]:
-        write = self.device.dialect.lists.write
-        yield Step(header)
-        yield from (Step(header, write.format(seq=seq, text=text)) for seq, text in sorted(self.rules.items()))
-
-    def _spare(self, state: State) -> str:
-        """Return a name that no list has: a number of the same kind, or the name with something behind it."""
-        used = {word for path in state.paths if self.device.is_list(path) for word in path[0].split()}
-        if not self.name.isdigit():
-            return next(
-                name for name in (f"{self.name}{_SPARE}{count or ''}" for count in range(1000)) if name not in used
-            )
-        size = 10 ** (len(self.name) - 1)
-        first = int(self.name) // size * size
-        return next(str(number) for number in range(first + size - 1, first, -1) if str(number) not in used)
 
     def _below(self, now: Rules) -> list[tuple[int, str]]:
         """Return the changes that write the new rules below the old ones first; empty if that cannot be done."""
@@ -183,5 +158,13 @@ def _texts(rules: Rules) -> list[str]:
     return [text for _, text in sorted(rules.items())]
 
 
-def _renamed(line: str, name: str, spare: str) -> str:
-    return " ".join(spare if word == name else word for word in line.split())
+def last_resort(device: Device, new: State) -> Callable[[State], Iterator[Way]]:
+    """Return the way to swap all lists that still differ at once, for lists that change places with each other."""
+
+    def ways(state: State) -> Iterator[Way]:
+        headers = [path for path in new.paths if len(path) == 1 and device.is_list(path)]
+        changed = [path for path in headers if rules_of(device, state, path) != rules_of(device, new, path)]
+        way = Swap(device, state, new, changed).way()
+        yield from [way] if way else []
+
+    return ways

@@ -14,6 +14,7 @@ from nornir_tasks.patch.dialect import Dialect, Path
 from nornir_tasks.patch.edits import Edits
 from nornir_tasks.patch.facts import Reader
 from nornir_tasks.patch.invariants import Invariants, Management
+from nornir_tasks.patch.lists import last_resort
 from nornir_tasks.patch.model import Device, NotAcceptedError, State
 from nornir_tasks.patch.steps import Edit, moved, spoken
 from nornir_tasks.patch.tree import Node, parse, paths
@@ -84,13 +85,15 @@ def _unnumbered(device: Device, running: tuple[Node, ...]) -> frozenset[Path]:
 
 def _ordered(device: Device, invariants: Invariants, todo: list[Edit], old: State, new: State) -> tuple[str, ...]:
     state, said = old, list[str]()
+    all_lists = Edit((0, 0, ()), "all lists at once", last_resort(device, new))
     while todo:
-        done = next((found for edit in todo if (found := _tried(device, invariants, edit, state))), None)
+        tries = (_tried(device, invariants, edit, state) for edit in (*todo, all_lists))
+        done = next((found for found in tries if found), None)
         if done is None:
             raise _refused(device, invariants, todo[0], state)
-        edit, spoken_now, state = done
-        todo.remove(edit)
-        said += spoken_now
+        edit, more, state = done
+        todo = [other for other in todo if other is not edit]
+        said += more
     said += moved(device, state.section, ())
     if device.settled(state).paths != new.paths:
         left = min(device.settled(state).paths ^ new.paths)
