@@ -31,27 +31,46 @@ Texts = Mapping[str, tuple[str, str]]
 def ordered(network: Network, controller: str, texts: Texts, waves: Waves) -> tuple[Waves, tuple[str, ...]]:
     """Given every device in scope and the waves of those that change, return waves in which no state cuts anything off.
 
-    Those given, if they are such; else others, with a sentence that says why. Raise Problems, a RefusedError for each
-    device whose change is in the way, if there are none.
+    Those given, if they are such, else others; and a sentence for each device whose change takes lines down, and for
+    why the waves are others. Raise Problems, a RefusedError for each device whose change is in the way, if there are
+    none.
     """
-    changed = [device for wave in waves for device in wave]
-    sides = _sides(network, texts, changed)
-    if all(side.running == side.intended for side in sides.values()):
+    check = _check(network, controller, texts, waves)
+    if check is None:
         return waves, ()
-    others = _sides(network, texts, texts.keys() - set(changed))
-    check = _Check(network, controller, {**sides, **others}, changed, tuple(texts))
     if alone := [check.refusal([device]) for device in check.moving if check.cut([device])]:
         raise Problems(alone)
+    notes = tuple(f"{device} takes down {', '.join(down)}" for device in check.moving if (down := check.down([device])))
     trouble = next((state for state in _states(waves) if check.cut(state)), None)
     if trouble is None:
-        return waves, ()
-    order = check.order(changed)
+        return waves, notes
+    order = check.order([device for wave in waves for device in wave])
     if order is None:
         raise Problems([check.refusal(trouble)])
     rest = (tuple(device for device in wave if device not in order) for wave in waves)
-    return (*filter(None, rest), *((device,) for device in order)), (
-        f"not simply far to near: {check.refusal(trouble)}",
-    )
+    why = f"not simply far to near: {check.refusal(trouble)}"
+    return (*filter(None, rest), *((device,) for device in order)), (why, *notes)
+
+
+def demand(network: Network, controller: str, texts: Texts, waves: Waves) -> None:
+    """Raise Problems if there is a state in these very waves that cuts anything off.
+
+    For waves that were made for more devices, or for another controller.
+    """
+    check = _check(network, controller, texts, waves)
+    states = [[device] for device in check.moving] + list(_states(waves)) if check else []
+    if check and (trouble := next((state for state in states if check.cut(state)), None)):
+        raise Problems([check.refusal(trouble)])
+
+
+def _check(network: Network, controller: str, texts: Texts, waves: Waves) -> _Check | None:
+    """Return what looks at the states of a change, None if nothing that counts for reaching a device changes."""
+    changed = [device for wave in waves for device in wave]
+    sides = _sides(network, texts, changed)
+    if all(side.running == side.intended for side in sides.values()):
+        return None
+    others = _sides(network, texts, texts.keys() - set(changed))
+    return _Check(network, controller, {**sides, **others}, changed, tuple(texts))
 
 
 def _sides(network: Network, texts: Texts, devices: Iterable[str]) -> Mapping[str, Sides]:
@@ -67,14 +86,14 @@ def _sides(network: Network, texts: Texts, devices: Iterable[str]) -> Mapping[st
     return found
 
 
-def _states(waves: Waves) -> Iterator[Sequence[str]]:
+def _states(waves: Waves) -> Iterator[list[str]]:
     """Yield the states of a plan: what is armed, the last one last. Within a wave any device may be the first."""
     armed: list[str] = []
     for wave in waves:
         yield from ([*armed, device] for device in wave)
         for device in wave:
             armed.append(device)
-            yield tuple(armed)
+            yield list(armed)
 
 
 class _Check:
@@ -131,12 +150,16 @@ class _Check:
     def refusal(self, armed: Sequence[str]) -> RefusedError:
         """Return what is wrong with a state: whose change takes which links, and who is then out of reach."""
         device, others = armed[-1], [one for one in armed[:-1] if one in self.moving]
-        down = sorted({cable.name for cable in self._lines.cables if self._falls(cable, armed)})
+        down = self.down(armed)
         words = [*self._lost.get(device, ()), f"it takes down {', '.join(down)}" if down else ""]
         words.append(f"with {', '.join(others)} armed before it" if others else "")
         words.append(f"out of reach before they are confirmed: {', '.join(sorted(self.cut(armed)))}")
         what = f"its change would cut {self._controller} off"
         return RefusedError(what, where=device, why="; ".join(filter(None, words)), hint=self._hint(device))
+
+    def down(self, armed: Collection[str]) -> list[str]:
+        """Return the links that work before the change and do not in a state."""
+        return sorted({cable.name for cable in self._lines.cables if self._falls(cable, armed)})
 
     def _falls(self, cable: Cable, armed: Collection[str]) -> bool:
         return self._lines.up(cable, ()) and not self._lines.up(cable, armed)

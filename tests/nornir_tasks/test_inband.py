@@ -18,7 +18,7 @@ from netdr.kernel.secret import Secret
 from nornir_tasks import render
 from nornir_tasks.adjacency import Adjacencies, Sides
 from nornir_tasks.drivers import linux_reach
-from nornir_tasks.inband import ordered
+from nornir_tasks.inband import demand, ordered
 from nornir_tasks.paths import reachable
 
 ROOT = Path(__file__).parents[2]
@@ -155,9 +155,11 @@ def test_a_harmless_change_goes_as_it_was_ordered() -> None:
 
 
 def test_one_uplink_may_go() -> None:
-    assert plan({"acc-mill": without("swp2")}, "acc-mill") == ((("acc-mill",),), ())
+    assert plan({"acc-mill": without("swp2")}, "acc-mill") == ((("acc-mill",),), ("acc-mill takes down acc-mill--hub",))
     both_ends = {"acc-mill": without("swp2"), "hub": without("swp6")}
-    assert plan(both_ends, "acc-mill", "hub") == ((("acc-mill",), ("hub",)), ())
+    waves, notes = plan(both_ends, "acc-mill", "hub")
+    assert waves == (("acc-mill",), ("hub",))
+    assert notes == ("acc-mill takes down acc-mill--hub", "hub takes down acc-mill--hub")
 
 
 def test_both_uplinks_may_not() -> None:
@@ -177,7 +179,7 @@ def test_a_neighbour_may_not_take_the_last_line_of_another() -> None:
 def test_what_is_not_to_be_changed_must_be_there_in_the_end() -> None:
     (problem,) = refused({"ring-l": without("swp6")}, "ring-l")
     assert problem.why.endswith(": acc-ferry")
-    assert plan({"ring-l": without("swp6")}, "ring-l", scope=("ring-l", "hub"))[1] == ()
+    assert plan({"ring-l": without("swp6")}, "ring-l", scope=("ring-l", "hub"))[0] == (("ring-l",),)
 
 
 ADDRESS = "192.168.251.13"
@@ -262,7 +264,7 @@ def test_what_ends_no_line_is_let_through(edit: Edit) -> None:
 
 def test_a_new_key_on_one_of_two_lines_may_come_at_both_ends() -> None:
     edits = {"acc-clinic": key("swp2"), "ring-l": key("swp4")}
-    assert plan(edits, "acc-clinic", "ring-l")[1] == ()
+    assert plan(edits, "acc-clinic", "ring-l")[0] == (("acc-clinic",), ("ring-l",))
 
 
 def test_a_new_key_everywhere_is_refused_for_every_device_that_it_strands() -> None:
@@ -310,8 +312,23 @@ def test_an_order_is_found_if_there_is_one_and_it_is_said_why() -> None:
     assert sorted(order) == ["cave-gw", "hub", "ring-n", "ring-s"]
     assert order.index("hub") < max(order.index("ring-s"), order.index("cave-gw"))
     assert waves[0] == ("ring-n",)
-    assert len(notes) == 1
+    assert notes[0].startswith("not simply far to near: ")
     assert "ring-n--ring-s" in notes[0]
+
+
+def test_waves_that_were_made_for_more_devices_are_looked_at_again() -> None:
+    now = islands()
+    texts = {device: (now[device], now[device]) for device in now}
+    texts |= {"cave-gw": (now["cave-gw"], without("swp7")(now["cave-gw"])), "hub": (now["hub"], NOW["hub"])}
+    texts |= {
+        "ring-s": (now["ring-s"], without("swp2")(now["ring-s"])),
+        "ring-n": (now["ring-n"], BANNER(now["ring-n"])),
+    }
+    demand(LINWU, "warden", texts, (("ring-n",), ("hub",), ("ring-s",), ("cave-gw",)))
+    for waves in ((("ring-n",), ("ring-s",), ("cave-gw",)), (("cave-gw",), ("ring-n", "ring-s"), ("hub",))):
+        with pytest.raises(Problems, match="would cut warden off"):
+            demand(LINWU, "warden", texts, waves)
+    demand(LINWU, "warden", texts, ())
 
 
 def test_without_an_order_the_step_that_cuts_is_told() -> None:
