@@ -27,7 +27,7 @@ from lab.faults.power import PowerLost, Rebooted
 from lab.faults.program import Garbage
 from lab.faults.sessions import Hung, SshDropped
 from lab.faults.uplinks import UplinksCut
-from netdr.kernel.errors import FencedError
+from netdr.kernel.errors import FencedError, UsageError
 from nornir_tasks.plan import Timers
 
 NETDR = str(Path(sys.executable).with_name("netdr"))
@@ -38,12 +38,12 @@ _BY_WAVE = {"arm", "gate"}
 _ASKED_FIRST = {"lock": 2}
 Way = Literal["itself", "timers", "resume", "abort"]
 
-# In seconds. The timers are short because the lab is small and the devices near.
-TIMERS = Timers(revert=40, gate=10, settle=15)
+# In seconds. The timers are short because the small district is quick.
+SHORT = Timers(revert=40, gate=10, settle=15)
 ANSWER_S = 12.0
-_END_S = TIMERS.revert + 120.0
-_TIMERS_S = TIMERS.revert + 15.0
-_VERB_S = 240.0
+# How long after the devices' timers a change must have ended, how long after them the devices are back, and the most
+# that ending it by hand may take.
+_END_S, _BACK_S, _VERB_S = 120.0, 15.0, 240.0
 _HOUR = 3600
 # A change that says one of these has ended by itself.
 _ENDED = {"done", "restored", "refused", "nothing"}
@@ -54,7 +54,8 @@ class Kind:
     """A fault as the matrix has it.
 
     ``lasts`` is in seconds; None: until the change has ended. ``ends_change``: nobody is left to say how it ended.
-    ``elsewhere``: it is finished from the district's other controller.
+    ``elsewhere``: it is finished from the district's other controller. ``unwritten``: how it ended may be missing in
+    the journal, which holds up the next change until somebody has ended this one by hand.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Kind:
     lasts: float | None = 0.0
     ends_change: bool = False
     elsewhere: bool = False
+    unwritten: bool = False
     environment: Mapping[str, str] | None = None
 
 
@@ -89,6 +91,7 @@ KINDS: Mapping[str, Kind] = {
             "controller disk full",
             lambda box, _: (DiskFull(box.name, box.controller, ("/var/lib/netdr",)),),
             lasts=None,
+            unwritten=True,
         ),
         Kind("device answers garbage", lambda box, victim: (Garbage(box.name, victim),), lasts=10.0),
         # Longer than a device has for an answer.
@@ -137,8 +140,8 @@ class Result:
 class Field:
     """A lab between two configurations of all its devices. ``side`` is the one it has."""
 
-    def __init__(self, box: Box, sides: tuple[State, State]) -> None:
-        self.box, self._sides = box, sides
+    def __init__(self, box: Box, sides: tuple[State, State], timers: Timers = SHORT) -> None:
+        self.box, self._sides, self._timers = box, sides, timers
         distances = box.network.distances(box.controller)
         self._rings = [
             [device for device in box.devices if distances[device] == far]
@@ -153,7 +156,21 @@ class Field:
         return max(ring, key=lambda device: bool(self.box.network.nets_of(device)))
 
     def run(self, cell: Cell) -> Result:
-        """Make the change of a cell and its fault, finish it, and judge."""
+        """Make the change of a cell and its fault, finish it, and judge; a cell that cannot be judged is unknown."""
+        try:
+            return self._run(cell)
+        except BenchError as error:
+            self._mend()
+            return Result(cell, "unknown", cell.way, 0.0, str(error))
+
+    def _mend(self) -> None:
+        """Leave the field whole after a cell that went astray. Raise BenchError if it cannot be."""
+        converge(labs.running(self.box.name).topology, 60)
+        for node in self.box.network.hosts("controller"):
+            self._verb(node.id, "abort")
+        self.box.put(self._sides[self._now])
+
+    def _run(self, cell: Cell) -> Result:
         old, new = self._sides[self._now], self._sides[1 - self._now]
         self._ready(new)
         kind = KINDS[cell.fault]
@@ -187,10 +204,9 @@ class Field:
         wave_of = self.victim(cell) if cell.stage in _BY_WAVE else ""
         checks = ("false",) if cell.stage == "abort" else ()
         turn = _ASKED_FIRST.get(cell.stage, 1)
-        return Order(cell.stage, turn, wave_of, TIMERS, checks, ANSWER_S)
+        return Order(cell.stage, turn, wave_of, self._timers, checks, ANSWER_S)
 
-    @staticmethod
-    def _strike(kind: Kind, faults: tuple[Fault, ...], change: Change) -> str:
+    def _strike(self, kind: Kind, faults: tuple[Fault, ...], change: Change) -> str:
         """Let it happen, and return how the change says it ended: empty if nobody is left to say so."""
         if kind.ends_change and not faults:
             change.kill()
@@ -201,7 +217,7 @@ class Field:
             time.sleep(kind.lasts)
             for fault in faults:
                 fault.heal()
-        said = change.report(_END_S)
+        said = change.report(self._timers.revert + _END_S)
         if kind.lasts is None and not kind.ends_change:
             for fault in faults:
                 fault.heal()
@@ -209,13 +225,16 @@ class Field:
 
     def _finish(self, cell: Cell, kind: Kind, watch: Watch, said: str) -> Way:
         """Bring what the change has left to an end, and return by what."""
-        if said.partition(":")[0] in _ENDED:
+        ended = said.partition(":")[0] in _ENDED
+        if ended and not kind.unwritten:
             return "itself"
         if cell.way == "timers":
-            watch.until_consistent(_TIMERS_S)
+            watch.until_consistent(self._timers.revert + _BACK_S)
         controllers = [node.id for node in self.box.network.hosts("controller")]
         at = controllers[-1] if kind.elsewhere else self.box.controller
         done = self._verb(at, "abort" if cell.way == "timers" else cell.way)
+        if ended and done.returncode == UsageError.exit_code:
+            return "itself"
         if done.returncode:
             _say(f"  {cell.way} on {at} ended with {done.returncode}: {done.stderr.strip()[-800:]}\n")
         return cell.way
@@ -228,8 +247,8 @@ class Field:
         """Let a controller that was stopped try to end the change itself, after the other one has: it must not."""
         converge(labs.running(self.box.name).topology, 60)
         done = self._verb(self.box.controller, "resume" if cell.way == "abort" else "abort")
-        if done.returncode != FencedError.exit_code:
-            raise BenchError(f"{self.box.controller} came back and was not fenced out: {done.stdout}{done.stderr}")
+        if done.returncode not in {FencedError.exit_code, UsageError.exit_code}:
+            raise BenchError(f"{self.box.controller} came back and was let in: {done.stdout}{done.stderr}")
 
     def _judged(self, result: Result, sides: Sides, old: State, new: State) -> Result:
         """Ask every device at its console, and leave the field whole for the next cell."""
@@ -243,7 +262,7 @@ class Field:
         if end == "new":
             self._now = 1 - self._now
         elif end != "old":
-            self.box.put(old)
+            self._mend()
         wrong = " ".join(f"{device}={side}" for device, side in found.items()) if end in {"mixed", "unknown"} else ""
         return replace(result, end=end, said=f"{result.said} {wrong}".strip())
 

@@ -21,9 +21,10 @@ from types import FrameType
 from typing import Any
 
 from box import ROOT, Box, opened
-from cell import KINDS, STAGES, Cell, Field, Result, Way
+from cell import KINDS, SHORT, STAGES, Cell, Field, Result, Way
 
 from netdr.kernel.errors import NetdrError
+from nornir_tasks.plan import Timers
 
 COMMAND = "./run bench faults"
 SMALL = ROOT / "tests/districts/linwu"
@@ -65,9 +66,9 @@ def rename(district: dict[str, Any]) -> None:
     district["name"]["en"] = f"{district['name']['en']}, renamed"
 
 
-def field(box: Box) -> Field:
+def field(box: Box, timers: Timers = SHORT) -> Field:
     """Return the field between the district as it is and the same under another name."""
-    return Field(box, (box.asked_for("as it is"), box.asked_for("renamed", rename)))
+    return Field(box, (box.asked_for("as it is"), box.asked_for("renamed", rename)), timers)
 
 
 def run(cells: Sequence[Cell]) -> list[Result]:
@@ -87,7 +88,7 @@ def run_one_device() -> list[Result]:
     """Let one device of the example district fail, in ways that it can and cannot say."""
     _say("bringing the example district up … ")
     with opened("faults", ROOT / "inventory/suxian") as box:
-        place = field(box)
+        place = field(box, Timers())
         _say(f"{len(box.devices)} devices\n")
         results = []
         for fault in ("device rebooted", "SSH dropped", "device answers garbage", "device power lost"):
