@@ -26,18 +26,20 @@ class Swap:
         }
 
     def way(self) -> Way:
-        """Return the steps: spares where the lists are applied, the lists written anew, and back; empty if it cannot be.
+        """Return the steps: spares where the lists are applied, the lists written anew, and back; empty if impossible.
 
         A place that is to have another list in the end has its rules at once, so that lists may change places.
         """
         moves = self._moves()
-        spares = {name: self._spare(name) for _, name in moves}
+        spares: dict[str, str] = {}
+        for _, name in moves:
+            spares[name] = spares.get(name) or self._spare(name, {*self._names, *spares.values()})
         return tuple(self._steps(moves, spares)) if moves else ()
 
     def _steps(self, moves: list[tuple[Path, str]], spares: dict[str, str]) -> Iterator[Step]:
-        headers = {name: _renamed(self._names[name][0], name, spare) for name, spare in spares.items()}
-        for name, header in headers.items():
-            yield from self._written(self._names[name], (header,))
+        copies = {name: _renamed(self._names[name][0], name, spare) for name, spare in spares.items()}
+        for name, copy in copies.items():
+            yield from self._written(self._names[name], (copy,))
         for path, name in moves:
             yield Step(path[:-1], _renamed(path[-1], name, spares[name]))
         for header in self._headers:
@@ -45,7 +47,7 @@ class Swap:
                 yield Step((), self._device.negated(header[0]))
             yield from self._written(header, header)
         yield from (Step(path[:-1], path[-1]) for path, _ in moves)
-        yield from (Step((), self._device.negated(header)) for header in headers.values())
+        yield from (Step((), self._device.negated(copy)) for copy in copies.values())
 
     def _moves(self) -> list[tuple[Path, str]]:
         """Return (line, list) of every place where one of the lists is applied; empty if a place does not swap."""
@@ -77,15 +79,15 @@ class Swap:
         yield Step(named)
         yield from (Step(named, line) for line in sorted(lines, key=lambda line: (numbered[line], line)))
 
-    def _spare(self, name: str) -> str:
-        """Return a name that no list has: a number of the same kind, or the name with something behind it."""
+    def _spare(self, name: str, used: set[str]) -> str:
+        """Return a name that is not used: a number of the same kind, or the name with something behind it."""
         if not name.isdigit():
-            tries = (f"{name}{_SPARE}{count or ''}" for count in range(len(self._names) + 1))
+            tries = (f"{name}{_SPARE}{count or ''}" for count in range(len(used) + 1))
         else:
             size = 10 ** (len(name) - 1)
             first = int(name) // size * size
             tries = (str(number) for number in range(first + size - 1, first, -1))
-        return next(spare for spare in tries if spare not in self._names)
+        return next(spare for spare in tries if spare not in used)
 
 
 def _renamed(line: str, name: str, spare: str) -> str:
