@@ -126,7 +126,8 @@ class Box:
         time.sleep(_SETTLE_S)
 
     def ask_for(self, state: State) -> None:
-        """Let the district ask for a state."""
+        """Let the district ask for a state: from now on the devices may have any."""
+        self._now = None
         (self.folder / "district.yaml").write_text(state.district, encoding="utf-8")
 
     def run(self, argv: list[str], state: State, limit: float = 900) -> float:

@@ -34,8 +34,6 @@ NETDR = str(Path(sys.executable).with_name("netdr"))
 STAGES = ("lock", "prepare", "arm", "gate", "verify", "confirm", "seal", "abort")
 # The stages that do one wave after the other: the fault comes when the first device of its wave is done.
 _BY_WAVE = {"arm", "gate"}
-# The stage that first asks who holds the devices, and then claims them.
-_ASKED_FIRST = {"lock": 2}
 Way = Literal["itself", "timers", "resume", "abort"]
 
 # In seconds. The timers are short because the small district is quick.
@@ -54,8 +52,7 @@ class Kind:
     """A fault as the matrix has it.
 
     ``lasts`` is in seconds; None: until the change has ended. ``ends_change``: nobody is left to say how it ended.
-    ``elsewhere``: it is finished from the district's other controller. ``unwritten``: how it ended may be missing in
-    the journal, which holds up the next change until somebody has ended this one by hand.
+    ``elsewhere``: it is finished from the district's other controller.
     """
 
     name: str
@@ -63,7 +60,6 @@ class Kind:
     lasts: float | None = 0.0
     ends_change: bool = False
     elsewhere: bool = False
-    unwritten: bool = False
     environment: Mapping[str, str] | None = None
 
 
@@ -91,7 +87,6 @@ KINDS: Mapping[str, Kind] = {
             "controller disk full",
             lambda box, _: (DiskFull(box.name, box.controller, ("/var/lib/netdr",)),),
             lasts=None,
-            unwritten=True,
         ),
         Kind("device answers garbage", lambda box, victim: (Garbage(box.name, victim),), lasts=10.0),
         # Longer than a device has for an answer.
@@ -203,8 +198,7 @@ class Field:
     def _order(self, cell: Cell) -> Order:
         wave_of = self.victim(cell) if cell.stage in _BY_WAVE else ""
         checks = ("false",) if cell.stage == "abort" else ()
-        turn = _ASKED_FIRST.get(cell.stage, 1)
-        return Order(cell.stage, turn, wave_of, self._timers, checks, ANSWER_S)
+        return Order(cell.stage, wave_of, self._timers, checks, ANSWER_S)
 
     def _strike(self, kind: Kind, faults: tuple[Fault, ...], change: Change) -> str:
         """Let it happen, and return how the change says it ended: empty if nobody is left to say so."""
@@ -225,16 +219,13 @@ class Field:
 
     def _finish(self, cell: Cell, kind: Kind, watch: Watch, said: str) -> Way:
         """Bring what the change has left to an end, and return by what."""
-        ended = said.partition(":")[0] in _ENDED
-        if ended and not kind.unwritten:
+        if said.partition(":")[0] in _ENDED:
             return "itself"
         if cell.way == "timers":
             watch.until_consistent(self._timers.revert + _BACK_S)
         controllers = [node.id for node in self.box.network.hosts("controller")]
         at = controllers[-1] if kind.elsewhere else self.box.controller
         done = self._verb(at, "abort" if cell.way == "timers" else cell.way)
-        if ended and done.returncode == UsageError.exit_code:
-            return "itself"
         if done.returncode:
             _say(f"  {cell.way} on {at} ended with {done.returncode}: {done.stderr.strip()[-800:]}\n")
         return cell.way

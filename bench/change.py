@@ -28,7 +28,6 @@ class Order:
     """What ``inside/change.py`` is told: see there."""
 
     stage: str
-    turn: int
     wave_of: str
     timers: Timers
     checks: Sequence[str]

@@ -1,9 +1,8 @@
 """One change of the whole district by the real engine, which stops once in a given stage until it is told to go on.
 
-Runs on a controller. The order is the argument, in JSON: ``stage``, ``turn`` (how often the stage has begun by then, at
-least), ``wave_of`` (a device: one of its wave must be done with the stage; none: any), ``timers``, ``checks``,
-``answer_s``. Says JSON, one object per line: ``struck`` (our process id) when it stops, ``report`` or ``failed`` at its
-end.
+Runs on a controller. The order is the argument, in JSON: ``stage``, ``wave_of`` (a device: one of its wave must be done
+with the stage; none: any), ``timers``, ``checks``, ``answer_s``. Says JSON, one object per line: ``struck`` (our process
+id) when it stops, ``report`` or ``failed`` at its end.
 """
 
 from __future__ import annotations
@@ -37,19 +36,17 @@ class Ambush:
         self._wanted = str(order["stage"])
         self._among = frozenset(device for wave in plan.waves if order["wave_of"] in wave for device in wave)
         self._lock = threading.Lock()
-        self._turns = int(order["turn"])
         self._stage, self._over = "", False
 
     def stage(self, name: str, devices: int) -> None:
         """See Progress."""
         del devices
         self._stage = name
-        self._turns -= name == self._wanted
 
     def device(self, outcome: Outcome) -> None:
         """See Progress. The stage cannot end before this returns."""
         with self._lock:
-            here = self._stage == self._wanted and self._turns <= 0
+            here = self._stage == self._wanted
             if self._over or not here or (self._among and outcome.device not in self._among):
                 return
             self._over = True
