@@ -1,8 +1,8 @@
 """One change of the whole district by the real engine, which stops once in a given stage until it is told to go on.
 
 Runs on a controller. The order is the argument, in JSON: ``stage``, ``wave_of`` (a device: one of its wave must be done
-with the stage; none: any), ``timers``, ``checks``, ``answer_s``. Says JSON, one object per line: ``struck`` (our process
-id) when it stops, ``report`` or ``failed`` at its end.
+with the stage; none: any), ``timers``, ``checks``, ``answer_s``. Says JSON, one object per line: ``struck`` (our
+process id) when it stops, ``report`` or ``failed`` at its end.
 """
 
 from __future__ import annotations
