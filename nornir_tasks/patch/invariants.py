@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network
 from nornir_tasks.patch.dialect import Need, Path, Point
 from nornir_tasks.patch.facts import Facts, Place, Reader
 from nornir_tasks.patch.model import Device, State
-from nornir_tasks.patch.rules import Match, Universe, packet, parse
+from nornir_tasks.patch.rules import Match, Universe, packet, understood
 
 Texts = tuple[str, ...] | None
 
@@ -136,9 +136,7 @@ class Invariants:
         return "lets through what it must not" if opened else "stops what must pass" if closed else ""
 
     def _understood(self, texts: Iterable[str]) -> tuple[Match, ...] | None:
-        """Return what rules match; None if one of them is not understood."""
-        found = [parse(text, self._device.dialect.lists.grammar) for text in texts]
-        return None if None in found else tuple(match for match in found if match)
+        return understood(texts, self._device.dialect.lists.grammar)
 
     def _point(self, place: Place, facts: Facts) -> Point:
         return next(one.applied[place][0][0] for one in (facts, self._before, self._after) if place in one.applied)

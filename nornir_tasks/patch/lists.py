@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from nornir_tasks.patch.dialect import Path, Point
 from nornir_tasks.patch.facts import Reader
 from nornir_tasks.patch.model import Device, State
-from nornir_tasks.patch.rules import Match, Universe, parse, parts, written
+from nornir_tasks.patch.rules import Match, Universe, parts, understood, written
 from nornir_tasks.patch.steps import Step, Way
 from nornir_tasks.patch.swaps import Swap
 
@@ -68,9 +68,7 @@ class ListChange:
         return [Step(self.header), *(Step(self.header, command) for command in said)]
 
     def _matches(self, texts: Iterable[str]) -> tuple[Match, ...] | None:
-        said = [text for text in texts if not text.startswith("remark ")]
-        found = [parse(text, self.device.dialect.lists.grammar) for text in said]
-        return None if None in found else tuple(match for match in found if match)
+        return understood(texts, self.device.dialect.lists.grammar)
 
     def _allowed(self, now: Rules, otherwise: set[str]) -> Callable[[Rules], bool] | None:
         """Return what tells whether rules are between those of now and those that are to be; None if nothing can."""

@@ -6,7 +6,7 @@ A ``State`` is a set of paths. Sets of VLANs are one path per VLAN, so that two 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from nornir_tasks.patch.dialect import Dialect, Members, Path
@@ -52,12 +52,6 @@ class Device:
         """Return a state without hardware that no line is about, outside of all sections."""
         hollow = {path for path in state.paths if self.is_fixed(path)} - {path[:-1] for path in state.paths}
         return State(state.paths - hollow)
-
-    def run(self, state: State, commands: Iterable[str]) -> Iterator[State]:
-        """Yield the state after each command. Raise NotAcceptedError at one that would not be taken."""
-        for command in commands:
-            state = self.apply(state, command)
-            yield state
 
     def apply(self, state: State, command: str) -> State:
         """Return the state after a command. Raise NotAcceptedError if the device would not take it."""

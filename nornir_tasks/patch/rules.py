@@ -73,6 +73,12 @@ def parse(text: str, grammar: Sequence[str]) -> Match | None:
         return None
 
 
+def understood(texts: Iterable[str], grammar: Sequence[str]) -> tuple[Match, ...] | None:
+    """Return what the rules of a list match, remarks left out; None if one of them cannot be understood."""
+    found = [parse(text, grammar) for text in texts if not text.startswith("remark ")]
+    return None if None in found else tuple(match for match in found if match)
+
+
 def _addresses(text: str | None) -> Span:
     """Return the addresses of ``any``, ``host A``, ``A`` or ``A WILDCARD``. Raise ValueError if they are no prefix."""
     if text in {None, "any"}:

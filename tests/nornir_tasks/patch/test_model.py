@@ -14,7 +14,10 @@ from nornir_tasks.patch.vrp import VRP
 def after(dialect: Dialect, running: str, *commands: str) -> State:
     trees = parse(running, dialect)
     device = Device(dialect, [trees])
-    return [device.load(trees), *device.run(device.load(trees), commands)][-1]
+    state = device.load(trees)
+    for command in commands:
+        state = device.apply(state, command)
+    return state
 
 
 def described(dialect: Dialect, text: str) -> frozenset[tuple[str, ...]]:
