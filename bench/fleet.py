@@ -10,6 +10,7 @@ import os
 import secrets
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -32,8 +33,7 @@ from inventory.placement import home
 from lab.fleet.spec import dump as dump_spec
 from lab.fleet.spec import fleet_spec
 from nornir_tasks import render
-from nornir_tasks.drivers.emulated import PORT, Conversation
-from nornir_tasks.drivers.linux_session import Endpoint
+from nornir_tasks.drivers.emulated import Conversation
 
 PLATFORM = "emulated"
 # Seconds for a thousand sockets to be opened on a busy machine.
@@ -89,8 +89,15 @@ def place(folder: Path, devices: int) -> Place:
     vault.create(found.state, vault.references(made))
     found.token.unlink()
     with os.fdopen(os.open(found.token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
+        file.write(f"{secrets.token_hex(32)} {_free_port()}")
     return found
+
+
+def _free_port() -> int:
+    """Return a port that nobody listens at where the first device will."""
+    with socket.socket() as probe:
+        probe.bind(("127.1.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _emulated(big: District) -> District:
@@ -129,7 +136,7 @@ class Fleet:
 
     def ask(self, device: str, verb: str, **arguments: object) -> Mapping[str, Any]:
         """Return a device's answer. Raise as the driver does."""
-        talk = Conversation(Endpoint(self.devices[device], "", PORT, "", str(self._token), timeout=30))
+        talk = Conversation(self.devices[device], self._token, timeout=30)
         talk.open()
         try:
             return talk.ask(verb, **arguments)

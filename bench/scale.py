@@ -78,7 +78,9 @@ class Contest:
     def memory(self) -> list[Comparison]:
         """Return the memory of ours, by runner, against the peer's."""
         peer = (self.most[PEER],)
-        return [Comparison(_name("memory, MB", name), COMMAND, (self.most[name],), peer, "MB") for name in self._runners]
+        return [
+            Comparison(_name("memory, MB", name), COMMAND, (self.most[name],), peer, "MB") for name in self._runners
+        ]
 
     def _turn(self, work: str, name: str, start: Text, goal: Text, *, dry: bool) -> float:
         self._fleet.put(start)

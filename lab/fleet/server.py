@@ -54,8 +54,8 @@ class Gone(Exception):  # noqa: N818 - the connection is over
 class Fleet:
     """The devices of a spec. Made and used within one event loop."""
 
-    def __init__(self, spec: FleetSpec, token: bytes) -> None:
-        self._spec, self._token = spec, token
+    def __init__(self, spec: FleetSpec, token: bytes, port: int) -> None:
+        self._spec, self._token, self._port = spec, token, port
         clock = asyncio.get_running_loop()
         self._specs = {each.id: each for each in spec.devices}
         self._devices = {each.id: Device(each.text, clock) for each in spec.devices}
@@ -66,7 +66,7 @@ class Fleet:
     async def listen(self) -> list[asyncio.Server]:
         """Open every device's socket. Raise OSError if one cannot be had."""
         return [
-            await asyncio.start_server(partial(self._serve, each), each.address, self._spec.port, limit=_LONGEST)
+            await asyncio.start_server(partial(self._serve, each), each.address, self._port, limit=_LONGEST)
             for each in self._spec.devices
         ]
 
@@ -182,9 +182,9 @@ class Fleet:
         return {"default": {each.known_by: row for each in self._up(at, "bgp")}}
 
 
-async def serve(spec: FleetSpec, token: bytes) -> None:
-    """Serve a fleet until standard input ends; say ``ready`` on standard output once every device listens."""
-    servers = await Fleet(spec, token).listen()
+async def serve(spec: FleetSpec, token: bytes, port: int) -> None:
+    """Serve a fleet at a port until standard input ends; say ``ready`` on standard output once every device listens."""
+    servers = await Fleet(spec, token, port).listen()
     sys.stdout.write(f"ready: {len(servers)} devices\n")
     sys.stdout.flush()
     loop, over = asyncio.get_running_loop(), asyncio.Event()

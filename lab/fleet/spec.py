@@ -11,8 +11,6 @@ from inventory.intent.bgp import bgp
 from inventory.intent.interface import routed_ports
 from inventory.network import Network
 
-# Not SSH: the conversation is netdr-device's own, without a transport below it.
-PORT = 7022
 # Links that carry OSPF: hosts have static routes, the city speaks BGP (docs/architecture.md).
 _OSPF = {"backbone", "uplink"}
 
@@ -48,7 +46,6 @@ class FleetSpec:
     """A whole fleet. A commit takes every device ``commit_s`` seconds."""
 
     devices: tuple[DeviceSpec, ...]
-    port: int = PORT
     commit_s: float = 0.0
 
 

@@ -2,7 +2,7 @@
 
 What a device is asked and what it answers is the same; only the way there is a plain connection on this machine, and
 whoever holds the fleet's token is let in. The device with the loopback 10.1.2.3 listens at 127.1.2.3: nothing that is
-meant for an emulated device ever leaves the machine.
+meant for an emulated device ever leaves the machine. The token's file also says the port: fleets can run side by side.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ from napalm.base.exceptions import (
 
 from nornir_tasks.drivers.linux import LinuxDriver
 from nornir_tasks.drivers.linux_device import Problem
-from nornir_tasks.drivers.linux_session import Endpoint, Refusal
-
-PORT = 7022
+from nornir_tasks.drivers.linux_session import Refusal
 
 
 def on_this_machine(loopback: str) -> str:
@@ -37,7 +35,7 @@ def on_this_machine(loopback: str) -> str:
 
 
 class EmulatedDriver(LinuxDriver):
-    """A linux device, emulated. ``optional_args``: ``key_file``, which holds the fleet's token, and ``port`` (7022)."""
+    """A linux device, emulated. ``optional_args``: ``key_file``, which holds the fleet's token and its port."""
 
     platform = "emulated"
     _session: Any  # a Conversation, where the linux driver has its Session
@@ -50,17 +48,15 @@ class EmulatedDriver(LinuxDriver):
         timeout: int = 60,
         optional_args: dict[str, Any] | None = None,
     ) -> None:
-        options = {"port": PORT, **(optional_args or {})}
-        super().__init__(hostname, username, password, timeout, options)
-        key_file = str(options.get("key_file", ""))
-        self._session = Conversation(Endpoint(hostname, username, int(options["port"]), "", key_file, float(timeout)))
+        super().__init__(hostname, username, password, timeout, optional_args)
+        self._session = Conversation(hostname, Path((optional_args or {}).get("key_file", "")), float(timeout))
 
 
 class Conversation:
     """The same as ``linux_session.Session``, without SSH: on this machine only."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    def __init__(self, host: str, token: Path, timeout: float) -> None:
+        self._host, self._token, self._timeout = host, token, timeout
         self._socket: socket.socket | None = None
         self._unread = b""
 
@@ -70,23 +66,22 @@ class Conversation:
         Raise ConnectAuthError if it is the wrong one, ConnectTimeoutError if nobody answers, ConnectionException for
         everything else.
         """
-        at = self._endpoint
         try:
-            token = Path(at.key_file).read_bytes().strip()
-            self._socket = socket.create_connection((on_this_machine(at.host), at.port), timeout=at.timeout)
+            token, port = self._token.read_text(encoding="ascii").split()
+            self._socket = socket.create_connection((on_this_machine(self._host), int(port)), timeout=self._timeout)
             nonce = json.loads(self._line())["nonce"]
-            proof = hmac.new(token, nonce.encode(), hashlib.sha256).hexdigest()
+            proof = hmac.new(token.encode(), nonce.encode(), hashlib.sha256).hexdigest()
             self._socket.sendall(f"{proof}\n".encode())
             known = json.loads(self._line())["known"]
         except TimeoutError as error:
             self.close()
-            raise ConnectTimeoutError(f"{at.host} port {at.port}: no answer within {at.timeout:g} s") from error
+            raise ConnectTimeoutError(f"{self._host}: no answer within {self._timeout:g} s") from error
         except (OSError, EOFError, ValueError, LookupError) as error:
             self.close()
-            raise ConnectionException(f"{at.host} port {at.port}: {error or type(error).__name__}") from error
+            raise ConnectionException(f"{self._host}: {error or type(error).__name__}") from error
         if not known:
             self.close()
-            raise ConnectAuthError(f"{at.host} does not let us in with {at.key_file}")
+            raise ConnectAuthError(f"{self._host} does not let us in with {self._token}")
 
     def close(self) -> None:
         """End the connection. What is pending on the device stays pending."""
@@ -101,18 +96,17 @@ class Conversation:
 
     def ask(self, verb: str, **arguments: object) -> Mapping[str, Any]:
         """Return the device's answer to a request. Raise as ``linux_session.Session.ask`` does."""
-        at = self._endpoint
         if self._socket is None:
-            raise ConnectionClosedException(f"{at.host}: the connection is closed")
+            raise ConnectionClosedException(f"{self._host}: the connection is closed")
         try:
             self._socket.sendall(json.dumps({"verb": verb, **arguments}).encode() + b"\n")
             reply = json.loads(self._line())
         except TimeoutError:
             self.close()
-            raise CommandTimeoutException(f"{at.host}: no answer to '{verb}' within {at.timeout:g} s") from None
+            raise CommandTimeoutException(f"{self._host}: no answer to '{verb}' within {self._timeout:g} s") from None
         except (OSError, EOFError, ValueError) as error:
             self.close()
-            raise ConnectionClosedException(f"{at.host}: it ended during '{verb}': {error}") from error
+            raise ConnectionClosedException(f"{self._host}: it ended during '{verb}': {error}") from error
         if "error" in reply:
             problems = [str(Problem(**problem)) for problem in reply["error"]["problems"]]
             raise Refusal(reply["error"]["kind"], "\n".join(problems))

@@ -62,9 +62,9 @@ def test_its_neighbours_are_those_of_the_whole_district(device: EmulatedDriver) 
     assert len(device.get_bgp_neighbors()["global"]["peers"]) > 0
 
 
-def test_who_does_not_hold_the_token_is_refused(served: fleet.Fleet, tmp_path: Path) -> None:
+def test_who_does_not_hold_the_token_is_refused(place: fleet.Place, served: fleet.Fleet, tmp_path: Path) -> None:
     wrong = tmp_path / "token"
-    wrong.write_text("0123456789abcdef")
+    wrong.write_text(f"0123456789abcdef {place.token.read_text().split()[1]}")
     address = served.devices[first(served)]
     with pytest.raises(napalm.ConnectAuthError):
         EmulatedDriver(address, "netdr", "", 5, {"key_file": str(wrong)}).open()
@@ -75,7 +75,7 @@ def test_who_does_not_hold_the_token_is_refused(served: fleet.Fleet, tmp_path: P
 @pytest.mark.usefixtures("served")
 def test_a_token_that_others_can_read_serves_nobody(place: fleet.Place, tmp_path: Path) -> None:
     open_to_all = tmp_path / "token"
-    open_to_all.write_text("0123456789abcdef")
+    open_to_all.write_text("0123456789abcdef 7022")
     open_to_all.chmod(0o644)
     argv = [sys.executable, "-m", "lab.fleet", str(place.state / "fleet.json"), str(open_to_all)]
     done = subprocess.run(argv, cwd=fleet.ROOT, capture_output=True, text=True, timeout=30, check=False)
