@@ -40,10 +40,6 @@ class Violation:
     invariant: str
     what: str
 
-    def __str__(self) -> str:
-        """Return both."""
-        return f"{self.invariant}: {self.what}"
-
 
 class Invariants:
     """Says what is violated in a state on the way from one state to another."""

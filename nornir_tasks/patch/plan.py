@@ -38,7 +38,8 @@ def commands(dialect: Dialect, running: str, intended: str, management: Manageme
     After every one of them the invariants of ``invariants`` hold; after the last one the configuration is the intended
     one and the device is outside of all sections. Equal configurations need no command. Raise RefusedError, naming
     the command, the invariant and what to do instead, if no such order was found. ``management`` says how the device is
-    reached; without it, only what is in both configurations is protected.
+    reached; without it, only what is in both configurations is protected. Commands and the error quote lines of the
+    configurations, secrets and all: show them redacted, as a diff.
     """
     trees = parse(running, dialect), parse(intended, dialect)
     device = Device(dialect, trees)
