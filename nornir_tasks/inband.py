@@ -167,7 +167,7 @@ class _Check:
     def _hint(self, device: str) -> str:
         if self._lost.get(device):
             return "split the change: first let the new way in beside the old one, then take the old one away"
-        hint = "split the change: keep a way to every device in each step, first add one, then take the other"
+        hint = "split the change: one line of a device in each step, both its ends, and a new line before an old one"
         able = [host.id for host in self._network.hosts("controller") if self._passes(host.id)]
         return f"{hint}; or carry it out on {' or '.join(able)}" if able else hint
 

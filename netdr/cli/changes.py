@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -71,7 +72,7 @@ def show_plan(context: Context, network: Network, plan: Plan) -> None:
         )
     )
     if plan.inventory:
-        made = f"{plan.inventory[:12]}{'+dirty' * ('+dirty' in plan.inventory)}"
+        made = _short(plan.inventory)
         click.echo(
             context.text(f"made from inventory {made} by {plan.author}", f"清单版本：{made}；编制人：{plan.author}")
         )
@@ -99,14 +100,19 @@ def _show_waves(context: Context, network: Network, plan: Plan) -> None:
         click.echo(context.text(f"note: {note}", f"注意：{note}"))
 
 
+def _short(revision: str) -> str:
+    """Return a revision of the inventory as people compare it: the first twelve digits of each of its hashes."""
+    return re.sub(r"([0-9a-f]{12})[0-9a-f]+", r"\1", revision)
+
+
 def show_moved(context: Context, plan: Plan, inventory: str) -> None:
     """Say so if the inventory has moved on since a plan was made: what the devices should say decides, not this."""
     if plan.inventory and inventory != plan.inventory:
+        then, now = _short(plan.inventory), _short(inventory)
         click.echo(
             context.text(
-                f"the inventory has changed since the plan was made ({plan.inventory[:12]}, now {inventory[:12]}),"
-                " but not for these devices",
-                f"清单在计划编制后有改动（{plan.inventory[:12]}，现为 {inventory[:12]}），但不涉及这些设备",
+                f"the inventory has changed since the plan was made ({then}, now {now}), but not for these devices",
+                f"清单在计划编制后有改动（{then}，现为 {now}），但不涉及这些设备",
             ),
             err=True,
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from inventory import load
-from netdr.cli import approvals, config
+from netdr.cli import approvals, changes, config
 from netdr.cli.context import Context
 from netdr.kernel.errors import UsageError
 from nornir_tasks import plan as plans
@@ -61,3 +62,14 @@ def test_where_no_approval_is_needed_that_is_said(context: Context, file: Path) 
     assert "0 of 0 needed" in done.output
     told = json.loads(CliRunner().invoke(approvals.approvals, [str(file), "--json"], obj=context).output)
     assert (told["required"], told["approvers"], told["complete"]) == (0, [], True)
+
+
+def test_an_inventory_that_moved_on_is_said_and_no_more(
+    context: Context, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = replace(plans.parse(file.read_text(), str(file)), inventory="ab" * 20)
+    changes.show_moved(context, made, "ab" * 20)
+    assert capsys.readouterr().err == ""
+    changes.show_moved(context, made, f"{'cd' * 20}+dirty:{'0f' * 32}")
+    told = capsys.readouterr().err
+    assert "(abababababab, now cdcdcdcdcdcd+dirty:0f0f0f0f0f0f)" in told
