@@ -221,11 +221,12 @@ class Judge:
         switch.refused = []
         unsafe: list[tuple[str, str]] = []
         lost: dict[str, None] = {}
-        wrong = ""
         for command in commands:
             switch.type(command)
-            # Leaving a section changes nothing: what was wrong still is.
-            wrong = wrong if command == switch.tongue.leave else next(self.violations(switch), "")
+            # Leaving a section changes nothing, and not every tool says it: it is not counted.
+            if command == switch.tongue.leave:
+                continue
+            wrong = next(self.violations(switch), "")
             lost |= dict.fromkeys(sorted(self._stays - _said(switch)))
             if wrong:
                 unsafe.append((command, wrong))

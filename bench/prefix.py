@@ -7,7 +7,7 @@ what both configurations agree about, gateways are present, VLANs that stay are 
 counts.
 
 hier_config is asked for its remediation through its own API with its own driver for the platform, in its own order;
-only the words that leave sections are added. ``--runs`` is the number of pairs per dialect. Ours refuses a pair for
+only the words that leave sections are added, and not counted for either. ``--runs`` is the number of pairs per dialect. Ours refuses a pair for
 which it finds no safe order: that is counted, and hier_config's list for it is judged all the same.
 """
 
@@ -37,6 +37,7 @@ from nornir_tasks.patch.vrp import VRP
 COMMAND = "./run bench prefix"
 PEER = "hier_config"
 DIALECTS = (IOS, VRP, COMWARE)
+LEAVES = {dialect.leave for dialect in DIALECTS}
 PLATFORMS = {"ios": Platform.CISCO_IOS, "vrp": Platform.HUAWEI_VRP, "comware": Platform.HP_COMWARE5}
 
 
@@ -55,7 +56,7 @@ class Count:
     def add(self, said: Sequence[str], verdict: Verdict) -> None:
         """Count a judged list."""
         self.pairs += 1
-        self.prefixes += len(said)
+        self.prefixes += sum(command not in LEAVES for command in said)
         self.unsafe_prefixes += len(verdict.unsafe)
         self.unsafe += bool(verdict.unsafe)
         self.astray += not verdict.arrived
