@@ -6,9 +6,10 @@ holds before and after the whole change: the device can be managed, an applied f
 what both configurations agree about, gateways are present, VLANs that stay are carried. Each prefix with a violation
 counts.
 
-hier_config is asked for its remediation through its own API with its own driver for the platform, in its own order;
-only the words that leave sections are added, and not counted for either. ``--runs`` is the number of pairs per dialect. Ours refuses a pair for
-which it finds no safe order: that is counted, and hier_config's list for it is judged all the same.
+hier_config is asked for its remediation through its own API with its own driver for the platform, in its own order.
+Only the words that leave sections are added; they are counted for neither. ``--runs`` is the number of pairs per
+dialect. Ours refuses a pair for which it finds no safe order: that is counted, and hier_config's list for it is judged
+all the same.
 """
 
 from __future__ import annotations
