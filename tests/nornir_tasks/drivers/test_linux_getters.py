@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from nornir_tasks.drivers import linux_getters as getters
+from nornir_tasks.drivers import linux_health
 from nornir_tasks.drivers.linux_ospf import OspfNeighbour, decode
 
 ADDRESSES = """[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_UP"],"mtu":65536,"qdisc":"noqueue",
@@ -150,3 +151,22 @@ def test_a_ping_that_was_not_sent_is_an_error() -> None:
 @pytest.mark.parametrize("text", [ADDRESSES, LINKS, NEIGHBOURS, LLDP, BGP, ROUTES])
 def test_the_samples_are_json(text: str) -> None:
     json.loads(text)
+
+
+def test_a_devices_health_is_read_of_all_its_programs_at_once() -> None:
+    shown = {
+        "show ip ospf neighbor json": OSPF,
+        "show ip route json": ROUTES.replace('"selected":true,"uptime":"1d', '"uptime":"1d'),
+        "counters": LINKS,
+        "show bgp vrf all neighbors json": BGP,
+    }
+    found = linux_health.decode(shown)
+    assert (found.ospf, found.bgp) == ({IPv4Address("10.98.0.2")}, {IPv4Address("10.97.0.1")})
+    # A route that is not selected carries nothing.
+    assert found.routes == {IPv4Network("10.98.0.2/32")}
+    assert found.errors == {"swp1": 1 + 3}
+
+
+def test_what_was_not_asked_is_not_known() -> None:
+    found = linux_health.decode({"show ip ospf neighbor json": OSPF})
+    assert (found.bgp, found.routes, found.errors) == (frozenset(), None, None)
