@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -58,3 +62,18 @@ def test_a_fault_of_one_device_leaves_all_as_they_were_or_as_they_should_be(
     assert report.result in {"done", "restored"}
     assert served.running() == (after if report.result == "done" else before)
     assert served.pending() == ()
+
+
+def netdr(place: fleet.Place, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-c", "from netdr.cli import main; main()", "-i", str(place.folder), *words]
+    env = os.environ | {"PYTHONPATH": str(fleet.ROOT), "LC_ALL": "C.UTF-8"} | environment
+    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_line_takes_a_runner(place: fleet.Place, served: fleet.Fleet) -> None:
+    served.put(place.texts()[0])
+    found = json.loads(netdr(place, "diff", "--json", NETDR_RUNNER="processes").stdout)
+    assert sorted(found["changed"]) == sorted(served.devices)
+    wrong = netdr(place, "diff", "--runner", "thread")
+    assert wrong.returncode == 2
+    assert "unknown runner 'thread'; known: dask:ADDRESS, processes, threads" in wrong.stderr
