@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -30,3 +31,18 @@ def test_a_check_ends_with_all_it_started(limit: float, stopped: bool) -> None:
 def test_lines_too_many_and_too_few_are_told_apart() -> None:
     assert verify.not_as_intended("a\nx\n", "a\nb\n").split("\n") == ["- b", "+ x"]
     assert verify.not_as_intended("a\n", "a\n") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("neighbor 10.0.0.1", True),
+        ("10.0.0.1/31\n", True),
+        ("address 10.0.0.11\n", False),
+        ("110.0.0.1 10.0.0.1.5", False),
+        ("10.0.0.12 then 10.0.0.1", True),
+        ("", False),
+    ],
+)
+def test_an_address_is_mentioned_as_a_whole_only(text: str, found: bool) -> None:
+    assert verify._mentions(text, IPv4Address("10.0.0.1")) is found
