@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from netdr.kernel.errors import FencedError, NetdrError, Problems, UnreachableError, VerifyError
-from nornir_tasks import actions, health, texts, verify
+from nornir_tasks import actions, health, inband, texts, verify
 from nornir_tasks.actions import Part, Ready
 from nornir_tasks.clock import wait_until
 from nornir_tasks.each import Action, Each
@@ -119,8 +119,15 @@ class Transaction:
                 demand(self._steps.look("prepare", idle, Each(actions.idle)).outcomes)
             self._ready = self._prepared(Each(actions.prepare, (self._work.redact,), parts), changed)
             self._before |= {device: ready.before for device, ready in self._ready.items() if ready.before}
+            if not self._past.ours:
+                self._keep_in_band()
             # Before the first device changes, the way back is where a crash, or the loss of this site, leaves it.
             self._steps.keep(texts.pack(self._work.state, Texts(self._work.texts.after, self._before)))
+
+    def _keep_in_band(self) -> None:
+        """Raise Problems if the change cuts off this controller: the plan was made whole, and perhaps elsewhere."""
+        moves = {device: (was.running, self._after(device)) for device, was in self._before.items()}
+        inband.demand(self._work.network, self._work.controller, moves, self._plan.waves)
 
     def _part(self, device: str, least: float) -> Part:
         asked = health.question(self._work.network, device, self._services)

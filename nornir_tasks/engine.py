@@ -24,7 +24,7 @@ from inventory.placement import Placement
 from inventory.secrets import fingerprint_key
 from netdr.kernel.errors import BusyError, NetdrError, Problems, UnreachableError, UsageError
 from netdr.kernel.secret import Secret
-from nornir_tasks import actions, lock, plan, render, replica, runners, texts, unfinished
+from nornir_tasks import actions, approval, lock, plan, render, replica, runners, texts, unfinished
 from nornir_tasks.connect import open_device
 from nornir_tasks.deploy import Past, Transaction
 from nornir_tasks.diff import unified
@@ -106,7 +106,8 @@ class Engine:
         """
         with closing(Journal(replica.own(self.state))) as journal:
             seconds = journal.seconds("arm")
-        setting = Setting(controller(self.network), self.placement.active, checks, seconds, self.revision, lock.owner())
+        here, who = controller(self.network), approval.author()
+        setting = Setting(here, self.placement.active, checks, seconds, self.revision, who)
         return plan.make(self.network, setting, self.observe(devices, progress), datetime.now(UTC))
 
     # ---- a change --------------------------------------------------------------------------------------------
@@ -222,7 +223,8 @@ class Engine:
         records, replicas = kept_by
         journal = records.journals[0]
         journal.open(opening)
-        work = Work(opening.plan, self.network, self.fleet, kept, self.redact, journal, self.state, options)
+        here = controller(self.network)
+        work = Work(opening.plan, here, self.network, self.fleet, kept, self.redact, journal, self.state, options)
         transaction = Transaction(work, Claim(opening.number, opening.owner), past)
         report = transaction.take_back() if opening.verb == "abort" else transaction.run()
         with suppress(NetdrError):  # the devices are what they are: a full disk must not hide how it ended

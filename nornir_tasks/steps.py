@@ -59,9 +59,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Work:
-    """All that a change works with. ``texts.before`` is filled when the change continues an earlier one."""
+    """All that a change works with. ``controller``: where it is carried out, which may not be where it was planned."""
 
     plan: Plan
+    controller: str
     network: Network
     fleet: Fleet
     texts: Texts

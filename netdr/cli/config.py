@@ -17,7 +17,7 @@ from netdr.cli import tryout, twintext, wayback
 from netdr.cli.changes import grouped, groups_json, show_groups, show_plan
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
-from nornir_tasks import approval, engine, runners
+from nornir_tasks import engine, runners
 from nornir_tasks import plan as plans
 from nornir_tasks.engine import Engine
 from nornir_tasks.plan import Plan
@@ -126,7 +126,6 @@ def plan(  # noqa: PLR0913, PLR0917 - one argument per option
     with engine_of(context, runner) as devices, Ticker(context) as ticker:
         made = devices.plan_change(select(context.network.devices, limit), checks, ticker)
         present = devices.observe((), ticker) if asked else {}
-    made = replace(made, author=approval.author())
     file = _write(context, made, out)
     if reverse is not None:
         return wayback.show(context, made, as_json=as_json)

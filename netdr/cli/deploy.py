@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from inventory.select import select
-from netdr.cli.changes import exit_code, show_plan, show_report, show_status, summary
+from netdr.cli.changes import exit_code, show_moved, show_plan, show_report, show_status, summary
 from netdr.cli.config import check_option, engine_of, json_option, limit_option, runner_option
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
@@ -72,6 +72,8 @@ def deploy(  # noqa: PLR0913, PLR0917 - one argument per option
             made = replace(made, checks=made.checks + checks)
             ticker.finish()
             approved = _approved(context, made, file)
+            if file:
+                show_moved(context, made, devices.revision)
             if made.changed and not as_json:
                 click.echo(summary(context, made))
             if made.changed and not yes:
