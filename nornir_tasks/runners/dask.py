@@ -34,6 +34,8 @@ except ImportError as error:
 
 # Seconds that the scheduler has for an answer.
 _LIMIT = 10.0
+# Seconds that a worker has for its first answer: it loads the drivers' libraries then, perhaps on a busy machine.
+_LOADING = 60.0
 # Seconds between two questions to the scheduler which workers there are.
 _FRESH = 0.5
 # Replies that are fetched at once, and jobs that are sent at once: together some megabytes.
@@ -205,7 +207,7 @@ class Cluster:
         for ear in self._ears.values():
             ear.ready.put(None)
         with suppress(Exception):
-            self._client.close(timeout=_LIMIT)
+            self._client.close(timeout=_LIMIT if self._client.status == "running" else 1.0)
 
     def _ask(self, age: float = 0.0) -> frozenset[str]:
         """Return the addresses of the workers there are, as of ``age`` seconds ago at most.
@@ -226,7 +228,7 @@ class Cluster:
     def _enrol(self, workers: Sequence[str]) -> None:
         if not workers:
             return
-        asked = {"workers": list(workers), "on_error": "return", "callback_timeout": _LIMIT}
+        asked = {"workers": list(workers), "on_error": "return", "callback_timeout": _LOADING}
         try:
             found = self._client.run(desk.enrol, self._fleet, **asked)
         except Exception as error:
