@@ -115,13 +115,18 @@ def known() -> tuple[str, ...]:
 
 
 @cache
+def ordinary() -> tuple[str, ...]:
+    """Return the platforms that a mistake's message offers: not those that stand in for another."""
+    return tuple(name for name in known() if "like" not in _mapping(FOLDER / name / "platform.yaml"))
+
+
+@cache
 def platform(name: str) -> PlatformSpec:
     """Return a platform. Raise InventoryError if there is none of this name, Problems if its file is wrong."""
     if name not in known():
-        raise InventoryError(unknown("platform", name, known()))
+        raise InventoryError(unknown("platform", name, ordinary()))
     path = FOLDER / name / "platform.yaml"
-    value = source.read(path).value
-    if isinstance(value, dict) and "like" in value:
+    if "like" in _mapping(path):
         variant = _read(path, _Variant)
         return replace(platform(variant.like), name=name, title=variant.title, driver=variant.driver)
     written = _read(path, _Written)
@@ -152,6 +157,11 @@ def port(platform_name: str, number: int) -> str:
     if platform_name in _UNMANAGED:
         return f"{_UNMANAGED[platform_name]}{number - 1}"
     return platform(platform_name).ports.replace("{n}", str(number))
+
+
+def _mapping(path: Path) -> Mapping[str, object]:
+    value = source.read(path).value
+    return value if isinstance(value, dict) else {}
 
 
 def _read(path: Path, kind: type[_Kind]) -> _Kind:

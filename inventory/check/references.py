@@ -81,7 +81,7 @@ def _platforms(district: District) -> Iterator[Finding]:
     for field in ("devices", "units"):
         for at, name in values(district, (field, EACH, "platform")):
             if name not in platforms.known():
-                yield Finding(at, f"{subject(district, at)}: {unknown('platform', name, platforms.known())}")
+                yield Finding(at, f"{subject(district, at)}: {unknown('platform', name, platforms.ordinary())}")
 
 
 CHECKS = (*(_reference(*use) for use in _USES), Check(_platforms))

@@ -57,6 +57,14 @@ def test_the_driver_can_be_loaded() -> None:
     assert hasattr(importlib.import_module(module), name)
 
 
+def test_a_platform_like_another_says_the_same_and_is_not_offered() -> None:
+    emulated, linux = platform("emulated"), platform("linux")
+    assert emulated.template("bgp") == linux.template("bgp")
+    assert emulated.driver != linux.driver
+    assert "emulated" in platforms.known()
+    assert platforms.ordinary() == ("linux",)
+
+
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
     with pytest.raises(InventoryError, match=r"unknown platform 'linus'; known: .*linux"):
         platform("linus")
