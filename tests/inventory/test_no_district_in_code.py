@@ -18,7 +18,8 @@ CODE = ("netdr", "inventory", "templates", "nornir_tasks", "monitoring", "backup
 DISTRICTS = (ROOT / "inventory" / "suxian", ROOT / "tests" / "districts" / "linwu")
 # Also words of the model itself or of everyday English, which the code may use in their own sense.
 WORDS = {"approval", "audit", "exchange", "health", "ledger", "store"}
-WORDS |= {"city", "desk", "dr", "internet", "north", "plain", "private", "public", "remote", "south", "world"}
+WORDS |= {"city", "desk", "dr", "internet", "north", "plain", "private", "public", "remote", "south"}
+WORDS |= {"transport", "world"}
 
 
 def names(district: District) -> set[str]:
