@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Seconds for the scheduler, and then the workers, to be there on a busy machine.
 _START_S = 60
 T = TypeVar("T")
-# Workers say nothing on their own, keep no dashboard, and leave their memory alone: they wait for devices.
-_QUIET = ["--no-dashboard", "--no-nanny", "--memory-limit", "0", "--nthreads", "64"]
+# Workers keep no dashboard, leave their memory alone (they wait for devices), and end when their scheduler is gone.
+_QUIET = ["--no-dashboard", "--no-nanny", "--death-timeout", "60", "--memory-limit", "0", "--nthreads", "64"]
 
 
 @dataclass(frozen=True)

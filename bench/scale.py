@@ -13,6 +13,7 @@ devices are put into the starting state before each run and looked at after it; 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import FrameType
 
 import yaml
 from cluster import Cluster, cluster
@@ -161,6 +163,10 @@ def _one_line_less(text: str) -> str:
     return "".join(text.splitlines(keepends=True)[:-1])
 
 
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main(runs: int) -> list[Comparison]:
     """Return all comparisons."""
     with ExitStack() as stack:
@@ -184,6 +190,7 @@ def main(runs: int) -> list[Comparison]:
 
 if __name__ == "__main__":
     asked = options(__doc__.partition("\n")[0], runs=1)
+    signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         found = main(asked.runs)
     except KeyboardInterrupt:
