@@ -133,7 +133,7 @@ class Result:
 
 
 class Field:
-    """A lab between two configurations of all its devices. ``side`` is the one it has."""
+    """A lab whose devices go from one of two configurations to the other, cell by cell."""
 
     def __init__(self, box: Box, sides: tuple[State, State], timers: Timers = SHORT) -> None:
         self.box, self._sides, self._timers = box, sides, timers
