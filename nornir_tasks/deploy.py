@@ -34,6 +34,8 @@ from nornir_tasks.verify import Before
 
 # How long after its timer a device may take to be back: seconds.
 GRACE = 30
+# How long after its connection was lost a device is tried again before anything has changed: seconds.
+RETRY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Transaction:
         return self._plan.placement if self._work.options.ask_services else {}
 
     def _prepared(self, action: Action[Ready], devices: Collection[str]) -> Mapping[str, Ready]:
-        """Prepare devices and return how they are; those of a change that is continued have a while to come back."""
+        """Prepare devices and return how they are; one that does not answer is tried again."""
         results = self._steps.act("prepare", devices, action)
         ready = dict(results.values)
 
@@ -153,8 +155,9 @@ class Transaction:
             ready.update(results.values)
             return False
 
-        if self._past.ours:
-            wait_until(self._clock, self._clock.now() + GRACE, complete, pause=1.0)
+        # Nothing has changed yet, so a line that was lost is worth a second try; a change that died, a longer wait.
+        patience = GRACE if self._past.ours else RETRY
+        wait_until(self._clock, self._clock.now() + patience, complete, pause=RETRY)
         demand(results.outcomes)
         return ready
 

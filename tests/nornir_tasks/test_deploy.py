@@ -73,7 +73,7 @@ def test_all_or_none_whatever_fails(rig: Rig, victim: str, verb: str, fault: Fau
 
 
 @pytest.mark.parametrize("victim", [FAR, MIDDLE, NEAR])
-@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.DROP, Fault.POWER_LOSS, Fault.DEFECT])
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.POWER_LOSS, Fault.DEFECT])
 def test_nothing_is_committed_anywhere_when_one_device_cannot_prepare(rig: Rig, victim: str, fault: Fault) -> None:
     plan = rig.engine.plan_change()
     rig.devices[victim].faults["load"] = fault
@@ -81,6 +81,14 @@ def test_nothing_is_committed_anywhere_when_one_device_cannot_prepare(rig: Rig, 
     assert report.result == "refused"
     assert not [device for device in rig.old if "commit" in rig.devices[device].asked]
     assert not [device for device in rig.old if rig.devices[device].candidate]
+
+
+@pytest.mark.parametrize("verb", ["running", "load", "health"])
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_AFTER])
+def test_a_line_that_is_lost_before_anything_changed_is_tried_again(rig: Rig, verb: str, fault: Fault) -> None:
+    plan = rig.engine.plan_change()
+    rig.devices[FAR].faults[verb] = fault
+    assert rig.deploy(plan).result == "done"
 
 
 def test_a_failure_brings_all_back_at_once_not_when_the_timers_end(rig: Rig) -> None:
