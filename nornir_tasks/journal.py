@@ -38,6 +38,13 @@ create table if not exists steps (
 ) strict;
 create index if not exists steps_of_transaction on steps (transaction_id);
 """
+# Columns that the first journals did not have.
+_LATER = (
+    ("transactions", "verb", "text not null default 'deploy'"),
+    ("transactions", "continues", "integer not null default 0"),
+    ("transactions", "texts", "blob"),
+    ("steps", "seconds", "real not null default 0"),
+)
 # The steps from which on a device is not as it was, or may not be.
 CHANGING = frozenset({"arm", "confirm", "abort"})
 
@@ -115,9 +122,16 @@ class Journal:
             self._db.execute("pragma journal_mode=wal")
             self._db.execute("pragma synchronous=full")
             self._db.executescript(_SCHEMA)
+            self._complete()
             path.chmod(0o600)
         except (sqlite3.Error, OSError) as error:
             raise self._failed(error) from error
+
+    def _complete(self) -> None:
+        """Give a journal of an earlier netdr the columns that it lacks."""
+        for table, column, kind in _LATER:
+            if column not in {row[1] for row in self._db.execute(f"pragma table_info({table})")}:
+                self._db.execute(f"alter table {table} add column {column} {kind}")
 
     def close(self) -> None:
         """Close the file."""
