@@ -62,8 +62,8 @@ def _build(plan: LabPlan, account: str, watch: Watch, limit_s: float) -> None:
 
 
 def _boot_order(topology: Topology) -> list[str]:
-    """Return the nodes, those that take longest to settle first."""
-    rank: dict[Kind, int] = {"host": 0, "city": 1, "device": 2, "user": 3}
+    """Return the nodes, what routes first: it finds its neighbours while the others boot."""
+    rank: dict[Kind, int] = {"city": 0, "device": 1, "host": 2, "user": 3}
     return [found.id for found in sorted(topology.nodes, key=lambda item: rank[item.kind])]
 
 
