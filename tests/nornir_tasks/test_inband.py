@@ -251,7 +251,7 @@ def test_each_thing_that_ends_a_line_ends_the_only_line(edit: Edit, scope: tuple
         sub("^ ip ospf cost 10", " ip ospf cost 11"),
         sub("^    alias .*", "    alias the mainland"),
         sub(r"(?<=^interface swp1\n) ip ospf area 7", " ip ospf area 0.0.0.7"),
-        sub("^ ip ospf retransmit-interval 2", " ip ospf retransmit-interval 3"),
+        sub("^ ip ospf retransmit-interval 1", " ip ospf retransmit-interval 3"),
         BANNER,
     ],
 )
