@@ -13,6 +13,7 @@ from napalm.base.exceptions import CommandErrorException
 from netdr.kernel.errors import RefusedError
 from nornir_tasks.drivers import linux_health
 from nornir_tasks.drivers.linux_ospf import ospf_neighbours
+from nornir_tasks.drivers.linux_verbs import Verbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,12 @@ class NapalmSession:
     driver: NetworkDriver
     _claimed: int = 0
 
+    @property
+    def _verbs(self) -> Verbs | None:
+        """What a driver can besides NAPALM's words, if it can."""
+        found: Verbs | None = getattr(self.driver, "verbs", None)
+        return found
+
     def running(self) -> str:
         """See DeviceSession."""
         text: str = self.driver.get_config(retrieve="running")["running"]
@@ -150,31 +157,30 @@ class NapalmSession:
 
     def fence(self) -> Fence:
         """See DeviceSession."""
-        found = self.driver.fence() if hasattr(self.driver, "fence") else {}
-        return Fence(**found)
+        return Fence(**self._verbs.fence()) if self._verbs else Fence()
 
     def claim(self, claim: Claim, *, take_over: bool) -> None:
         """See DeviceSession. What this session has claimed it need not claim again: the device checks every commit."""
-        if self._claimed != claim.token and hasattr(self.driver, "claim"):
-            self.driver.claim(claim.token, claim.holder, take_over=take_over)
+        if self._claimed != claim.token and self._verbs:
+            self._verbs.claim(claim.token, claim.holder, take_over=take_over)
         self._claimed = claim.token
 
     def release(self, token: int) -> None:
         """See DeviceSession."""
-        if hasattr(self.driver, "release"):
-            self.driver.release(token)
+        if self._verbs:
+            self._verbs.release(token)
         self._claimed = 0
 
     def pending(self) -> Pending | None:
         """See DeviceSession."""
-        if not hasattr(self.driver, "pending_commit"):
+        if self._verbs is None:
             return Pending() if self.driver.has_pending_commit() else None
-        found = self.driver.pending_commit()
+        found = self._verbs.pending()
         return Pending(str(found["id"]), float(found["seconds_left"])) if found["pending"] else None
 
     def fate(self) -> str:
         """See DeviceSession."""
-        found = self.driver.pending_commit() if hasattr(self.driver, "pending_commit") else {}
+        found = self._verbs.pending() if self._verbs else {}
         return str(found.get("undone", {}).get("why", ""))
 
     def confirm(self) -> None:
@@ -203,7 +209,9 @@ class NapalmSession:
 
     def health(self, question: Question) -> Health:
         """See DeviceSession. Routing and counters in one request, the services in another."""
-        seen = linux_health.reading(self.driver, bgp=question.bgp)
+        if self._verbs is None:
+            return Health(self.neighbours(), services=self._answering(question))
+        seen = linux_health.reading(self._verbs, bgp=question.bgp)
         routes = seen.routes
         if routes is not None:
             routes = frozenset(prefix for prefix in routes if any(prefix.subnet_of(pool) for pool in question.pools))
@@ -212,11 +220,11 @@ class NapalmSession:
     def _answering(self, question: Question) -> frozenset[str] | None:
         source, asked = str(question.source), {str(address): name for name, address in question.services.items()}
         try:
-            if hasattr(self.driver, "answers"):
-                found = self.driver.answers(list(asked), source)
+            if self._verbs:
+                found = self._verbs.answers(list(asked), source)
             else:
                 pings = {to: self.driver.ping(to, source=source, timeout=1, count=1) for to in asked}
-                found = {to for to, ping in pings.items() if _answered(ping)}
+                found = frozenset(to for to, ping in pings.items() if _answered(ping))
         except CommandErrorException:
             return None
         return frozenset(name for address, name in asked.items() if address in found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from inventory import platforms
 from nornir_tasks.drivers import linux_getters as getters
 from nornir_tasks.drivers.linux_device import FormatError, dump, parse
 from nornir_tasks.drivers.linux_session import Endpoint, Refusal, Session
+from nornir_tasks.drivers.linux_verbs import Verbs
 
 
 class FencedException(LockError):  # type: ignore[misc]  # noqa: N818 - NAPALM's way of naming; it ships no types
@@ -83,7 +84,7 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
         self._candidate = ""
         self._refused: type[NapalmException] = ReplaceConfigException
         self._commit = ""
-        self._token = 0
+        self.verbs = Verbs(self._ask)
 
     def open(self) -> None:
         """Connect. Raise ConnectionException or one of its subclasses, each naming the device."""
@@ -135,7 +136,7 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
             raise CommitError(f"{self.hostname}: there is no candidate to commit")
         by = f"{getpass.getuser()}@{socket.gethostname()}"
         text, self._candidate = self._candidate, ""
-        mine = {"token": self._token, "identity": f"netdr-{self._token}" if self._token else ""}
+        mine = {"token": self.verbs.token, "identity": self.verbs.identity}
         done = self._ask("commit", text=text, revert_in=revert_in, by=by, message=message, **mine)
         self._commit = str(done["id"]) if done["pending"] else ""
 
@@ -146,34 +147,11 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
     def confirm_commit(self) -> None:
         """Make the pending commit final: ours, if we made one. Raise CommitError if it is not pending any more."""
         identity, self._commit = self._commit, ""
-        self._ask("confirm", identity=identity, token=self._token)
+        self._ask("confirm", identity=identity, token=self.verbs.token)
 
     def rollback(self) -> None:
         """Undo the pending commit, or else go back to the files before the last one. Raise CommitError without any."""
-        self._ask("rollback", token=self._token)
-
-    # -- one change of the whole network: what NAPALM has no words for
-
-    def fence(self) -> Mapping[str, Any]:
-        """Return which change holds the device: ``token`` (its number), ``holder``, ``held`` (whether it goes on)."""
-        return self._ask("fence")
-
-    def claim(self, token: int, holder: str, *, take_over: bool) -> None:
-        """Let nobody but the change of this number touch the device; what this object does then is that change's.
-
-        Raise LockError if a later change has claimed it, or an earlier one still holds it and is not taken over.
-        """
-        self._ask("claim", token=token, holder=holder, take_over=take_over)
-        self._token = token
-
-    def release(self, token: int) -> None:
-        """End the claim of a change; one that does not hold the device has nothing to end."""
-        self._ask("release", token=token)
-        self._token = 0
-
-    def pending_commit(self) -> Mapping[str, Any]:
-        """Return the pending commit (``pending``, ``id``, ``seconds_left``), or why the last one is no more."""
-        return self._ask("pending")
+        self._ask("rollback", token=self.verbs.token)
 
     def discard_config(self) -> None:
         """Forget the candidate."""
@@ -260,10 +238,6 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
         ran = self._ask("ping", destination=destination, source=source or source_interface, **options)
         return getters.ping(ran["output"], ran["words"], count)
 
-    def answers(self, destinations: Sequence[str], source: str) -> frozenset[str]:
-        """Return which addresses answer one echo request, all asked at once: NAPALM asks one after another."""
-        return frozenset(self._ask("answers", destinations=list(destinations), source=source)["answering"])
-
     def cli(self, commands: list[str], encoding: str = "text") -> dict[str, str]:
         """Return what each command prints: FRR for ``show …``, else the account's own shell, without privileges.
 
@@ -275,16 +249,11 @@ class LinuxDriver(NetworkDriver):  # type: ignore[misc]  # napalm ships no types
             command: self._read(command) if command.startswith("show ") else self._run(command) for command in commands
         }
 
-    def read(self, queries: Sequence[str]) -> Mapping[str, str]:
-        """Return what several queries of netdr-device print, all asked at once: its own names, or FRR's ``show …``."""
-        outputs: Mapping[str, str] = self._ask("read", names=list(queries))["outputs"]
-        return outputs
-
     def _run(self, command: str) -> str:
         return self._session.run(command)
 
     def _read(self, query: str) -> str:
-        return str(self.read([query])[query])
+        return str(self.verbs.read([query])[query])
 
     def _ask(self, verb: str, **arguments: object) -> Mapping[str, Any]:
         try:

@@ -19,7 +19,7 @@ COUNTERS = "counters"
 
 
 class Reads(Protocol):
-    """A driver, as far as it is needed here."""
+    """A driver's verbs, as far as they are needed here."""
 
     def read(self, queries: Sequence[str]) -> Mapping[str, str]:
         """Return what each query prints. Raise CommandErrorException if one is not known."""

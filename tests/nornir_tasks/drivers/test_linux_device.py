@@ -109,7 +109,8 @@ def test_what_a_part_does_not_take_is_put_back_everywhere(
     assert words in error["problems"][0]["words"]
     _same(before, initial.snapshot())
     assert initial.device("running") == initial.text("initial")
-    assert json.loads(initial.device("pending")) == {"pending": False}
+    told = json.loads(initial.device("pending"))
+    assert (told["pending"], told["undone"]["why"]) == (False, f"{part} refused it")
 
 
 def test_the_same_again_does_nothing(initial: Rig) -> None:
