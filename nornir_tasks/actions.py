@@ -26,9 +26,9 @@ class Part:
 
     change: Change
     intended: str = field(repr=False)
+    asked: Question
     ours: frozenset[str] = frozenset()
     least: float = 0.0
-    asked: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,6 @@ def prepare(device: str, session: DeviceSession, redact: Redact, part: Part) -> 
     if not own.strip() or effect(own) != effect(unified(now, part.intended)):
         why = drift(redact(own), part.change.diff) if own.strip() else "it sees no difference"
         raise RefusedError("the device's own diff is not the planned one", where=device, why=why)
-    if part.asked is None:
-        return Ready("old", Before(now, session.neighbours()))
     health = session.health(part.asked)
     return Ready("old", Before(now, health.neighbours, health))
 

@@ -60,6 +60,7 @@ class Transaction:
         self._plan, self._clock = work.plan, work.options.clock
         self._steps = Steps(work, claim)
         self._before: dict[str, Before] = dict(self._past.before or {})
+        self._asked: dict[str, Question] = {}
         self._ready: Mapping[str, Ready] = {}
         self._loaded: set[str] = set()
         self._waves: list[tuple[str, ...]] = []
@@ -132,8 +133,8 @@ class Transaction:
         inband.demand(self._work.network, self._work.controller, moves, self._plan.waves)
 
     def _part(self, device: str, least: float) -> Part:
-        asked = health.question(self._work.network, device, self._services)
-        return Part(self._plan.devices[device], self._after(device), self._past.ours, least, asked)
+        asked = self._asked[device] = health.question(self._work.network, device, self._services)
+        return Part(self._plan.devices[device], self._after(device), asked, self._past.ours, least)
 
     @property
     def _services(self) -> Mapping[str, str]:
@@ -212,7 +213,7 @@ class Transaction:
 
     def _question(self, device: str) -> Question | None:
         was = self._before.get(device)
-        return health.question(self._work.network, device, self._services) if was and was.health else None
+        return self._asked[device] if was and was.health else None
 
     def _answered(self, device: str, question: Question) -> Mapping[str, IPv4Address]:
         """Return the services that answered a device before: only of those is it asked again."""

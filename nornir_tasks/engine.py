@@ -205,11 +205,10 @@ class Engine:
     def _finished(
         self, begun: Open, opening: Opening, lost: frozenset[str], options: Options, kept_by: tuple[Records, Replicas]
     ) -> Report:
-        ours = frozenset(f"netdr-{number}" for number in begun.numbers)
         everyone = frozenset(opening.plan.devices)
         if begun.texts:
             kept = texts.unpack(self.state, begun.texts)
-            past = Past(ours, kept.before, everyone, lost)
+            past = Past(begun.ours, kept.before, everyone, lost)
         else:
             # It died before the first device changed: there is nothing to take back, and all to do.
             if opening.verb == "resume":
@@ -268,8 +267,7 @@ class Engine:
         return self.fleet.run(change.devices, "lock", Each(actions.fence), options.progress.device)
 
     def _standing(self, change: Plan, begun: Open) -> Each[Standing]:
-        ours = frozenset(f"netdr-{number}" for number in begun.numbers)
-        return Each(stand, (ours,), {device: (change.devices[device],) for device in change.changed})
+        return Each(stand, (begun.ours,), {device: (change.devices[device],) for device in change.changed})
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from netdr.kernel.errors import RefusedError
 from nornir_tasks import verify
 from nornir_tasks.diff import unified
 from nornir_tasks.drivers.linux import FencedException
+from nornir_tasks.drivers.linux_verbs import commit_name
 from nornir_tasks.engine import Engine
 from nornir_tasks.fleet import Fleet, Target
 from nornir_tasks.paths import spread
@@ -212,7 +213,7 @@ class FakeSession:
         """See DeviceSession."""
         with self._device.doing("commit"):
             self._device.admit(self.token)
-            self._device.commit(revert_in, f"netdr-{self.token}")
+            self._device.commit(revert_in, commit_name(self.token))
 
     def fence(self) -> Fence:
         """See DeviceSession."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from netdr.kernel.errors import BusyError, FencedError, NetdrError
 from nornir_tasks import replica
+from nornir_tasks.drivers.linux_verbs import commit_name
 from nornir_tasks.journal import Journal, Transaction
 from nornir_tasks.session import Fence
 
@@ -28,6 +29,11 @@ class Open:
         """The number of its last transaction."""
         return self.numbers[-1]
 
+    @property
+    def ours(self) -> frozenset[str]:
+        """The names that its commits have on the devices."""
+        return frozenset(map(commit_name, self.numbers))
+
 
 @dataclass(frozen=True)
 class Records:
@@ -42,7 +48,7 @@ class Records:
 
     def open(self) -> tuple[Open, ...]:
         """Return the changes that never ended, oldest first."""
-        return tuple(self._told(number) for number, whole in sorted(self._chains().items()) if not _ended(whole))
+        return tuple(self._told(whole) for _, whole in sorted(self._chains().items()) if not _ended(whole))
 
     def close(self, begun: Open, outcome: str) -> None:
         """Write of a change that it is over, in every journal that has it."""
@@ -68,13 +74,12 @@ class Records:
             found.setdefault(first, {})[number] = known[number]
         return found
 
-    def _told(self, first: int) -> Open:
-        whole = self._chains()[first]
+    def _told(self, whole: Mapping[int, Transaction]) -> Open:
         texts = [transaction.texts for transaction in whole.values() if transaction.texts]
         steps = [row for number in whole for row in self._home(number).steps(number)]
         begun = any(self._home(number).changed_anything(number) for number in whole)
         last = steps[-1].step if steps else "lock"
-        return Open(whole[first], tuple(whole), texts[-1] if texts else b"", begun, last)
+        return Open(whole[min(whole)], tuple(whole), texts[-1] if texts else b"", begun, last)
 
     def _home(self, number: int) -> Journal:
         return next(journal for journal in self.journals if journal.transaction(number))
@@ -95,6 +100,8 @@ def records(state: Path, own: Journal) -> Iterator[Records]:
 
 def obstacles(fences: Mapping[str, Fence], known: Records) -> tuple[NetdrError, ...]:
     """Given who holds the devices, return why a new change may not claim them: a sentence per device."""
+    held = {fence.token for fence in fences.values() if fence.held}
+    going_on = {token for token in held if not known.ended(token)}
     return tuple(
         BusyError(
             f"change {fence.token} of {fence.holder} holds it and has not ended",
@@ -102,7 +109,7 @@ def obstacles(fences: Mapping[str, Fence], known: Records) -> tuple[NetdrError, 
             hint="wait for it; if its controller is gone: netdr deploy --status, then --resume or --abort",
         )
         for device, fence in fences.items()
-        if fence.held and not known.ended(fence.token)
+        if fence.held and fence.token in going_on
     )
 
 

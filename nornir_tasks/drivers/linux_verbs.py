@@ -11,6 +11,11 @@ from typing import Any
 Ask = Callable[..., Mapping[str, Any]]
 
 
+def commit_name(token: int) -> str:
+    """Return the name that a commit of the change of this number has on a device."""
+    return f"netdr-{token}"
+
+
 class Verbs:
     """The verbs over a driver's conversation. ``token``: the number of the change that the driver acts for, or 0."""
 
@@ -21,7 +26,7 @@ class Verbs:
     @property
     def identity(self) -> str:
         """The name that a commit of the change has on the device; empty without a change."""
-        return f"netdr-{self.token}" if self.token else ""
+        return commit_name(self.token) if self.token else ""
 
     def fence(self) -> Mapping[str, Any]:
         """Return which change holds the device: ``token`` (its number), ``holder``, ``held`` (whether it goes on)."""
