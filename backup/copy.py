@@ -21,7 +21,7 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     Raise BackupError if the server cannot be used or, whatever restic's exit code said, a snapshot is not there
     afterwards. What had arrived stays, so running it again goes on from there.
     """
-    name = duty.service.id
+    name = duty.asset.id
     if duty.role != "home":
         raise BackupError(f"{name} is not copied from here", where=machine.book.host, hint="run copy at its home site")
     home, standby = machine.layout.home(name), machine.layout.standby(name, machine.book.server)

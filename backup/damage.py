@@ -68,7 +68,7 @@ def main(arguments: list[str], machine: Machine | None) -> str:
     """Do what the module says and return the text to print. Raise UsageError for anything else."""
     if machine is None or len(arguments) not in {1, 3}:
         raise UsageError("on the DR host: python -m backup.damage SERVICE [PACK OFFSET]")
-    service = machine.book.select(arguments[:1])[0].service.id
+    service = machine.book.select(arguments[:1])[0].asset.id
     if len(arguments) == 3:
         flip(machine.layout.repositories, service, arguments[1], int(arguments[2]))
         return json.dumps({"pack": arguments[1], "offset": int(arguments[2])})

@@ -14,7 +14,7 @@ from backup.manifest import Manifest
 from backup.report import Steps
 from backup.repository import target
 from backup.restic import Repository, Snapshot
-from inventory.model import DataSource
+from inventory.asset import DataSource
 from netdr.kernel.errors import BackupError
 
 # Seconds that a dump, a backup or a copy may take at least, however short the service's interval is.
@@ -36,12 +36,12 @@ class Plan:
 def plan(machine: Machine, duty: Duty) -> Plan:
     """Return what a run of ``duty`` on this machine will do. At the DR site there is nothing to copy: it is there."""
     return Plan(
-        service=duty.service.id,
-        data=duty.service.data,
+        service=duty.asset.id,
+        data=duty.asset.data,
         repository=target(machine.layout, machine.book, duty),
-        folder=machine.layout.stage(duty.service.id),
+        folder=machine.layout.stage(duty.asset.id),
         copies=duty.role == "home",
-        limit=max(LEAST, float(duty.promise.every)),
+        limit=max(LEAST, float(duty.protection.every)),
     )
 
 

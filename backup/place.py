@@ -18,7 +18,7 @@ from backup.postgres import Cluster, identifier, literal
 from backup.report import Steps
 from backup.repository import Layout
 from backup.restic import Repository
-from inventory.model import Files, Postgres
+from inventory.asset import Files, Postgres
 
 Site = Literal["home", "standby"]
 
@@ -34,7 +34,7 @@ def run(
     ``bytes``. Nothing is touched before the restored tree has been compared with its manifest. Raise DifferentError
     if it differs, BackupError if a database or folder cannot be put in place; the old one is then where it was.
     """
-    name = duty.service.id
+    name = duty.asset.id
     work = machine.layout.cache / "restore" / name
     repository = _repository(machine, duty, origin)
     with machine.alone(name, "restore"):
@@ -45,11 +45,11 @@ def run(
             with steps.step("restore and hash"):
                 tree.clear(work, mode=0o711)
                 back = restored.restore(machine.plain_restic, repository, snapshot, work / "tree")
-            for one in duty.service.data:
+            for one in duty.asset.data:
                 if isinstance(one, Postgres):
                     with steps.step(f"database {one.database}"):
                         _database(machine.cluster(), one, back.folder)
-                else:
+                elif isinstance(one, Files):
                     with steps.step(f"files {one.path}"):
                         _files(one, back.folder)
         finally:
@@ -67,10 +67,10 @@ def run(
 def _repository(machine: Machine, duty: Duty, origin: Site) -> Repository:
     layout: Layout = machine.layout
     if duty.role == "standby":
-        return layout.disk(duty.service.id)
+        return layout.disk(duty.asset.id)
     if origin == "home":
-        return layout.home(duty.service.id)
-    return layout.standby(duty.service.id, machine.book.server)
+        return layout.home(duty.asset.id)
+    return layout.standby(duty.asset.id, machine.book.server)
 
 
 def _database(cluster: Cluster, one: Postgres, folder: Path) -> None:

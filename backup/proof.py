@@ -23,7 +23,7 @@ from backup.manifest import Entry
 from backup.report import Steps
 from backup.restic import Snapshot
 from backup.restored import Restored
-from inventory.model import Files, Postgres
+from inventory.asset import Files, Postgres, Service
 from netdr.kernel.errors import BackupError, NetdrError, Problems, ProofError
 
 # Seconds for one assertion or one page.
@@ -36,7 +36,7 @@ def run(machine: Machine, duty: Duty, steps: Steps, wanted: str = snapshots.LATE
 
     Raise Problems with everything that is not as it should be; it is then in the ledger as a failed proof.
     """
-    name = duty.service.id
+    name = duty.asset.id
     if duty.role != "standby":
         hint = "run prove at its DR site"
         raise BackupError(f"the copy of {name} is not on this host", where=machine.book.host, hint=hint)
@@ -51,7 +51,7 @@ def run(machine: Machine, duty: Duty, steps: Steps, wanted: str = snapshots.LATE
 
 
 def _prove(machine: Machine, duty: Duty, steps: Steps, wanted: str, work: Path) -> Mapping[str, object]:
-    name = duty.service.id
+    name = duty.asset.id
     ledger, repository = machine.ledger(name), machine.layout.disk(name)
     subject: dict[str, str] = {"snapshot": "", "source": "", "as_of": ""}
     try:
@@ -102,11 +102,11 @@ def _gone(lines: Sequence[Line], where: str) -> list[NetdrError]:
 
 
 def _ask(duty: Duty, back: Restored, work: Path, steps: Steps) -> dict[str, object]:
-    databases = [one for one in duty.service.data if isinstance(one, Postgres)]
-    trees = [one for one in duty.service.data if isinstance(one, Files)]
+    databases = [one for one in duty.asset.data if isinstance(one, Postgres)]
+    trees = [one for one in duty.asset.data if isinstance(one, Files)]
     answers: dict[str, bool] = {}
     pages: list[dict[str, object]] = []
-    with blow(f"the bubble of {duty.service.id}") as bubble, ExitStack() as servers:
+    with blow(f"the bubble of {duty.asset.id}") as bubble, ExitStack() as servers:
         if databases:
             with steps.step("start database"):
                 cluster = servers.enter_context(throwaway.cluster(bubble, work / "pg"))
@@ -158,7 +158,7 @@ def _page(bubble: Bubble, duty: Duty, tree: Files, back: Restored, work: Path) -
     page = landing_page(back.manifest.entries, top)
     if page is None:
         return {"path": tree.path, "page": None}
-    port = web_port(duty.service.ports)
+    port = web_port(duty.asset.ports if isinstance(duty.asset, Service) else ())
     with throwaway.web(bubble, back.folder / top, work, port):
         url = quote("/" + page.path.removeprefix(f"{top}/"))
         got = bubble.run([sys.executable, "-I", fetch.__file__, str(port), url], limit=ANSWER)

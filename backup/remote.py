@@ -18,7 +18,7 @@ from backup import report, snapshots
 from backup.duty import book_of, services_host
 from backup.host import Shell, SshShell, Watch, stop_all
 from backup.report import JobReport
-from inventory.model import Service
+from inventory.asset import Service
 from inventory.network import Network
 from inventory.placement import Placement
 from netdr.kernel.errors import BackupError, NetdrError, Problems, StoppedError, UsageError, unknown

@@ -77,7 +77,7 @@ def target(layout: Layout, book: Book, duty: Duty) -> Repository:
     At home the local one. At the DR site, while the service is active there, the copy's own, through its server: what
     is made there is append-only from its first second too.
     """
-    name = duty.service.id
+    name = duty.asset.id
     return layout.home(name) if duty.role == "home" else layout.standby(name, book.server)
 
 

@@ -94,7 +94,7 @@ def repositories(book: Book, layout: Layout, duty: Duty, shell: Shell, steps: St
 
     The copy takes the first one's chunker parameters: that cannot be changed later, and lets both share their blocks.
     """
-    name = duty.service.id
+    name = duty.asset.id
     local, far = layout.home(name), layout.standby(name, book.server)
     keep_secret(local.password)
     write_private(local.location, f"{layout.repositories}/{name}\n")

@@ -16,7 +16,7 @@ from pathlib import Path
 from backup import manifest, postgres, tree
 from backup.manifest import Manifest
 from backup.postgres import Cluster
-from inventory.model import DataSource, Files, Postgres
+from inventory.asset import DataSource, Files, Postgres
 from netdr.kernel.errors import BackupError, NetdrError, Problems
 
 LEDGER = "ledger.jsonl"
@@ -49,7 +49,7 @@ def require(data: Sequence[DataSource], cluster: Callable[[], Cluster]) -> None:
         if isinstance(source, Files):
             if not Path(source.path).is_dir():
                 problems.append(BackupError("there is no such directory", where=source.path, hint=_HINT))
-        else:
+        elif isinstance(source, Postgres):
             problems += _require_database(source, cluster)
     if problems:
         raise Problems(problems)
@@ -66,7 +66,7 @@ def stage(data: Sequence[DataSource], into: Path, cluster: Callable[[], Cluster]
             folder = files_folder(into, source)
             tree.passable(folder.parent)
             left_out += tree.copy(Path(source.path), folder)
-        else:
+        elif isinstance(source, Postgres):
             _stage_database(source, database_folder(into, source), cluster(), limit)
     return tuple(left_out)
 

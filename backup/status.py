@@ -54,7 +54,7 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
 
 def of(machine: Machine, duty: Duty) -> Standing:
     """Return the standing of a service on this host, judged by nobody yet."""
-    name, found = duty.service.id, None
+    name, found = duty.asset.id, None
     if duty.role == "standby":
         found = snapshots.of_service(machine.plain_restic.snapshots(machine.layout.disk(name)), name)
     return stand(machine.ledger(name).lines(), found, machine.clock())
@@ -85,14 +85,14 @@ def stand(lines: Sequence[Line], found: Sequence[Snapshot] | None, now: datetime
 
 def judge(duty: Duty, standing: Standing, where: str) -> tuple[NetdrError, ...]:
     """Return everything about a standing that breaks the service's promise, nothing if it is kept."""
-    name, promise = duty.service.id, duty.promise
+    name, promise = duty.asset.id, duty.protection
     problems: list[NetdrError] = []
     if duty.role == "home":
         problems += _too_old(f"the newest backup of {name}", standing.saved, promise.rpo, where, "netdr backup run")
     problems += _too_old(f"the newest copy of {name}", standing.copied, promise.rpo, where, "netdr backup copy")
     if duty.role == "standby":
         hint = "netdr backup prove"
-        problems += _too_old(f"the newest proof of {name}", standing.proven, promise.proof_every, where, hint)
+        problems += _too_old(f"the newest proof of {name}", standing.proven, promise.proof.every, where, hint)
         if standing.proof == "failed":
             problems.append(ProofError(f"the last proof of {name} failed", where=where, hint=hint))
         if standing.lost:

@@ -22,7 +22,7 @@ _REMEMBERED = frozenset({"run", "copy"})
 
 def listing(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     """Return the snapshots of a service in this host's repository, oldest first, with what is known of each."""
-    name = duty.service.id
+    name = duty.asset.id
     repository = machine.layout.home(name) if duty.role == "home" else machine.layout.disk(name)
     with steps.step("list"):
         found = snapshots.of_service(machine.plain_restic.snapshots(repository), name)
@@ -72,7 +72,7 @@ def do(machine: Machine, verb: str, duties: Sequence[Duty], act: Act, progress: 
 
 
 def _one(machine: Machine, verb: str, duty: Duty, act: Act, progress: Progress) -> JobReport:
-    name = duty.service.id
+    name = duty.asset.id
     report = perform(verb, name, machine.book.host, progress, lambda steps: act(machine, duty, steps))
     if report.problems and verb in _REMEMBERED:
         words = {"verb": verb, "what": str(report.problems[0])}

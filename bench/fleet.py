@@ -27,7 +27,8 @@ from render import ROOT, district
 from inventory import load, record
 from inventory import secrets as vault
 from inventory.addressing import allocate
-from inventory.model import District, Entry, Link
+from inventory.entry import Entry
+from inventory.model import District, Link
 from inventory.network import Network
 from inventory.placement import home
 from lab.fleet.spec import dump as dump_spec

@@ -10,22 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from inventory import explain, source
-from inventory.model import (
-    Device,
-    District,
-    Entry,
-    Host,
-    Link,
-    Protection,
-    Rule,
-    Service,
-    Settings,
-    Site,
-    Unit,
-    Uplink,
-    UserClass,
-    Zone,
-)
+from inventory.asset import Asset, Protection, Service
+from inventory.entry import Entry
+from inventory.model import Device, District, Host, Link, Rule, Settings, Site, Unit, Uplink, UserClass, Zone
 from inventory.source import Document, Step
 from netdr.kernel.errors import InventoryError, NetdrError, Problems, unknown
 
@@ -53,6 +40,7 @@ SECTIONS = (
     Section("rules", "rule", Rule, "policy.yaml", "rules"),
     Section("uplink", "uplink", Uplink, "uplink.yaml"),
     Section("services", "service", Service, "services.yaml", "services"),
+    Section("assets", "asset", Asset, "assets.yaml", "assets"),
     Section("protections", "protection", Protection, "protection.yaml", "protections"),
 )
 _BY_FIELD = {section.field: section for section in SECTIONS}

@@ -10,17 +10,18 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from inventory import model
+from inventory import entry, model
 from inventory.source import Step
 from netdr.kernel.errors import unknown
 
 # What a text must look like, by the pattern of the model.
 PHRASES: Mapping[str, str] = {
-    model.ID_PATTERN: "an id: lower-case letters, digits and single hyphens, beginning with a letter",
-    model.PORT_PATTERN: "a port such as tcp/443, udp/123 or icmp",
-    model.USER_PATTERN: "an SNMP user name: letters, digits, _ and -, beginning with a letter, at most 32",
-    model.KEY_PATTERN: "a public ssh key: a line of a .pub file, without options",
-    model.PATH_PATTERN: "an absolute path of letters, digits and ./_-",
+    entry.ID_PATTERN: "an id: lower-case letters, digits and single hyphens, beginning with a letter",
+    entry.PORT_PATTERN: "a port such as tcp/443, udp/123 or icmp",
+    entry.USER_PATTERN: "an SNMP user name: letters, digits, _ and -, beginning with a letter, at most 32",
+    entry.KEY_PATTERN: "a public ssh key: a line of a .pub file, without options",
+    entry.PATH_PATTERN: "an absolute path of letters, digits and ./_-",
+    entry.CLOCK_PATTERN: "a time of day such as 08:00 or 23:30",
 }
 
 

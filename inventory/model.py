@@ -2,72 +2,18 @@
 
 One class per kind of entry; every class is frozen and refuses unknown keys. What is computed rather than
 written (addresses, ports, who is whose neighbour) is in ``network.Network``, which is built from a ``District``.
-Durations are written ``90s``, ``15m``, ``4h``, ``7d`` and held as seconds.
+What is backed up, and how, is in ``asset``.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-ID_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-PORT_PATTERN = r"^((tcp|udp)/[1-9][0-9]{0,4}|icmp)$"
-USER_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,31}$"
-KEY_PATTERN = r"^(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( .*)?$"
-PATH_PATTERN = r"^/[A-Za-z0-9._/-]+$"
-
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=24)]
-Asn = Annotated[int, Field(ge=1, le=4294967294)]  # RFC 6793; the first and the last: RFC 7607, RFC 7300
-VlanId = Annotated[int, Field(ge=1, le=4094)]  # IEEE 802.1Q reserves 0 and 4095
-Port = Annotated[str, StringConstraints(pattern=PORT_PATTERN)]  # tcp/443, udp/123, or icmp
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _network(value: object) -> object:
-    if not isinstance(value, str):
-        message = "expected a prefix such as 10.1.0.0/16"
-        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located problem
-    return IPv4Network(value)
-
-
-def _seconds(value: object) -> object:
-    found = re.fullmatch(r"([1-9][0-9]*)([smhd])", value) if isinstance(value, str) else None
-    if not found:
-        message = "expected a duration such as 90s, 15m, 4h or 7d"
-        raise ValueError(message)
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def span(seconds: int) -> str:
-    """Return a duration as it is written in the inventory, in the largest unit that divides it."""
-    unit, size = max(((u, s) for u, s in _UNITS.items() if seconds % s == 0), key=lambda pair: pair[1])
-    return f"{seconds // size}{unit}"
-
-
-Prefix = Annotated[IPv4Network, BeforeValidator(_network)]
-Duration = Annotated[int, BeforeValidator(_seconds)]
-
-
-class Entry(BaseModel):
-    """Anything written in the inventory: frozen, strict about types, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Name(Entry):
-    """A name people read, in the reader's language."""
-
-    zh: str = Field(min_length=1)
-    en: str = Field(min_length=1)
-
-    def of(self, language: str) -> str:
-        """Return the Chinese name for ``zh…`` languages and the English one for all others."""
-        return self.zh if language.startswith("zh") else self.en
+from inventory.asset import Asset, Protection, Service
+from inventory.entry import KEY_PATTERN, USER_PATTERN, Asn, Duration, Entry, Id, Name, Port, Prefix, VlanId
 
 
 class SecretRef(Entry):
@@ -221,7 +167,7 @@ class Link(Entry):
     """A routed point-to-point line between two devices. Ports are allocated unless pinned here."""
 
     ends: tuple[Id, Id]
-    ports: dict[Id, str] = {}
+    ports: dict[Id, str] = Field(default_factory=dict)
     cost: Annotated[int, Field(ge=1, le=65535)] = 10
 
 
@@ -324,65 +270,6 @@ class Uplink(Entry):
     max_prefix: Annotated[int, Field(ge=1, le=100000)]
 
 
-# ---- services.yaml, protection.yaml ----------------------------------------------------------------------
-
-
-class Postgres(Entry):
-    """A PostgreSQL database that belongs to a service. ``queries`` must return a row that is true when restored."""
-
-    kind: Literal["postgresql"]
-    database: Id
-    queries: dict[str, str] = {}
-
-
-class Files(Entry):
-    """A directory tree that belongs to a service."""
-
-    kind: Literal["files"]
-    path: Annotated[str, StringConstraints(pattern=PATH_PATTERN)]
-
-
-DataSource = Annotated[Postgres | Files, Field(discriminator="kind")]
-
-
-class Service(Entry):
-    """Something that runs on the services hosts, has a /32 of its own and survives the loss of a site.
-
-    ``app`` is the program that serves it (``casework`` and ``pages`` in the lab, anything on a real host).
-    """
-
-    id: Id
-    name: Name
-    tier: Annotated[int, Field(ge=1, le=3)]
-    home: Id
-    standby: Id
-    protection: Id
-    app: Id
-    ports: tuple[Port, ...] = Field(min_length=1)
-    data: tuple[DataSource, ...] = Field(min_length=1)
-
-
-class Retention(Entry):
-    """How many snapshots are kept, in restic's own words."""
-
-    last: int = 0
-    hourly: int = 0
-    daily: int = 0
-    weekly: int = 0
-    monthly: int = 0
-
-
-class Protection(Entry):
-    """What a service is promised: how much may be lost (RPO), how long it may take (RTO), and how that is kept."""
-
-    id: Id
-    rpo: Duration
-    rto: Duration
-    every: Duration
-    proof_every: Duration
-    retention: Retention
-
-
 class District(Entry):
     """Everything written in one inventory folder, checked file by file and across files."""
 
@@ -397,4 +284,10 @@ class District(Entry):
     rules: tuple[Rule, ...]
     uplink: Uplink
     services: tuple[Service, ...]
+    assets: tuple[Asset, ...]
     protections: tuple[Protection, ...]
+
+    @property
+    def protected(self) -> tuple[Asset, ...]:
+        """All that is backed up: the services, then the other assets."""
+        return (*self.services, *self.assets)

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from inventory import explain, source
-from inventory.model import Entry
+from inventory.entry import Entry
 from netdr.kernel.errors import InventoryError, Problems, RenderError, unknown
 
 FOLDER = Path(str(files("templates")))

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from inventory.model import Name, Postgres, Service, Site, Unit, span
+from inventory.asset import Service, where
+from inventory.entry import Name, span
+from inventory.model import Site, Unit
 from inventory.network import Network, Node, UserNet, access_id
 from netdr.kernel.errors import UsageError, unknown
 
@@ -113,11 +115,9 @@ def _service(network: Network, service: Service) -> tuple[Sheet, ...]:
     head = (_ID, _n("copy every", "备份间隔"), _n("proof every", "恢复验证间隔"), _n("kept", "保留"))
     kept = tuple(f"{name}={count}" for name, count in promise.retention.model_dump().items() if count)
     kept_sheet = Sheet(
-        _n("Protection", "保护策略"), head, ((promise.id, span(promise.every), span(promise.proof_every), kept),)
+        _n("Protection", "保护策略"), head, ((promise.id, span(promise.every), span(promise.proof.every), kept),)
     )
-    data = tuple(
-        (source.kind, source.database if isinstance(source, Postgres) else source.path) for source in service.data
-    )
+    data = tuple((source.kind, where(source)) for source in service.data)
     data_sheet = Sheet(_n("Data", "数据"), (_n("kind", "类型"), _n("where", "位置")), data)
     return _services(network, (service,)), kept_sheet, data_sheet
 

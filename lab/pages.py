@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from string import Template
 
-from inventory.model import Service, Unit
+from inventory.asset import Service
+from inventory.model import Unit
 from inventory.network import Network
 
 _PAGE = Template("""<!DOCTYPE html>

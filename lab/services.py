@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from string import Template
 
-from inventory.model import Files, Postgres, Service
+from inventory.asset import Files, Postgres, Service
 from inventory.network import Network, Node
 from lab import pages
 from lab.apps.service import Service as Description

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from inventory.model import Name
+from inventory.entry import Name
 from inventory.network import Network, Node
 from monitoring.snmp import User
 from netdr.kernel.secret import Secret

@@ -9,7 +9,7 @@ from backup.duty import services_host
 from backup.recovery.plan import Plan, failback_plan
 from backup.recovery.run import Action
 from backup.recovery.world import Facts, World, site_of_kind
-from inventory.model import Service
+from inventory.asset import Service
 from inventory.placement import Placement
 from netdr.kernel.errors import RecoveryError
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from inventory.model import Name
+from inventory.entry import Name
 from netdr.kernel.errors import RecoveryError, unknown
 
 

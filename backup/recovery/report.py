@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backup.recovery.run import Done
-from inventory.model import Protection, Service
+from inventory.asset import Protection, Service
 from inventory.network import Network
 from netdr.kernel.language import Language
 

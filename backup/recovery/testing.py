@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backup.recovery.world import Facts, World
-from inventory.model import Service
+from inventory.asset import Service
 from inventory.network import Network
 from inventory.placement import Placement
 from netdr.kernel.errors import RecoveryError, UnreachableError

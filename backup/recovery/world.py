@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from inventory.model import Service
+from inventory.asset import Service
 from inventory.network import Network
 from inventory.placement import Placement
 from netdr.kernel.errors import RecoveryError

@@ -10,7 +10,14 @@ from inventory.model import District
 from inventory.source import Step
 
 # What people name to netdr shares one name space: sites and units are both places, nodes and services both answer.
-_SHARED = (("sites", "site"), ("devices", "device"), ("hosts", "host"), ("units", "unit"), ("services", "service"))
+_SHARED = (
+    ("sites", "site"),
+    ("devices", "device"),
+    ("hosts", "host"),
+    ("units", "unit"),
+    ("services", "service"),
+    ("assets", "asset"),
+)
 _OWN = (("zones", "zone"), ("classes", "class"), ("rules", "rule"), ("protections", "protection"))
 
 Named = Iterable[tuple[tuple[Step, ...], str, str]]

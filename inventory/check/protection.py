@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from inventory.asset import Files, Postgres
 from inventory.check.finding import Check, Finding, needing
-from inventory.model import District, Files, Postgres, span
+from inventory.entry import span
+from inventory.model import District
 
 
 def _interval(district: District) -> Iterator[Finding]:
@@ -82,7 +84,7 @@ def _shared_data(district: District) -> Iterator[Finding]:
                     what = f"service '{service.id}': database '{source.database}' belongs to "
                     yield Finding((*at, "database"), what + f"service '{databases[source.database]}'")
                 databases.setdefault(source.database, service.id)
-            else:
+            elif isinstance(source, Files):
                 yield from _shared_path((*at, "path"), service.id, source, paths)
 
 

@@ -31,6 +31,9 @@ _USES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("services", EACH, "home"), "site", "sites"),
     (("services", EACH, "standby"), "site", "sites"),
     (("services", EACH, "protection"), "protection", "protections"),
+    (("assets", EACH, "home"), "site", "sites"),
+    (("assets", EACH, "standby"), "site", "sites"),
+    (("assets", EACH, "protection"), "protection", "protections"),
 )
 _NOUNS = {
     "settings": "district",
@@ -41,6 +44,7 @@ _NOUNS = {
     "rules": "rule",
     "uplink": "uplink",
     "services": "service",
+    "assets": "asset",
 }
 
 

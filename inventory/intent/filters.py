@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, cast
 
+from inventory.entry import Port
 from inventory.intent.bgp import Bgp
 from inventory.intent.interface import RoutedPort, UserVlan
-from inventory.model import Port, Rule
+from inventory.model import Rule
 from inventory.network import Network, Node
 from inventory.policy.rules import announced, applies, externals, pools
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from inventory.model import Name
+from inventory.entry import Name
 from inventory.network import Network, Node
 
 

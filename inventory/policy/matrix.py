@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Literal
 
-from inventory.model import Port
+from inventory.entry import Port
 from inventory.network import Network, UserNet, user_host
 from inventory.policy.rules import Target, external_address, permits
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
-from inventory.model import Port, Rule, Source
+from inventory.entry import Port
+from inventory.model import Rule, Source
 from inventory.network import Network, UserNet
 
 EVERYTHING = IPv4Network("0.0.0.0/0")

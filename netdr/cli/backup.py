@@ -111,11 +111,11 @@ def metrics() -> None:
     broken = set[str]()
     for duty in machine.book.duties.values():
         try:
-            standings[duty.service.id, duty.role] = status.of(machine, duty)
+            standings[duty.asset.id, duty.role] = status.of(machine, duty)
         except NetdrError as error:
             click.echo(f"netdr: {error.report()}", err=True)
-            broken.add(duty.service.id)
-    promises = {name: duty.promise.rpo for name, duty in machine.book.duties.items()}
+            broken.add(duty.asset.id)
+    promises = {name: duty.protection.rpo for name, duty in machine.book.duties.items()}
     click.echo(prometheus.text(standings, promises, frozenset(broken)), nl=False)
 
 

@@ -19,7 +19,7 @@ from backup.recovery.run import Action, Done, Journal, Record, carry_out
 from backup.recovery.world import World
 from backup.remote import chosen
 from inventory import placement
-from inventory.model import Service
+from inventory.asset import Service
 from inventory.placement import Placement
 from netdr.cli import recovery
 from netdr.cli.context import Context, print_json

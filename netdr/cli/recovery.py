@@ -17,7 +17,7 @@ from pathlib import Path
 from backup import remote
 from backup.recovery.world import Facts, World
 from inventory import placement
-from inventory.model import Service
+from inventory.asset import Service
 from inventory.network import Network
 from inventory.placement import Placement
 from netdr.cli.context import Context

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-from inventory.model import Name
+from inventory.entry import Name
 from inventory.sheets import Cell, Sheet
 
 

@@ -18,7 +18,7 @@ from netdr.cli.context import from_environment
 from netdr.kernel.errors import NetdrError, UsageError
 
 if TYPE_CHECKING:
-    from inventory.model import Service
+    from inventory.asset import Service
     from inventory.network import Network, Node
 
 DOCUMENTATION = """
@@ -111,5 +111,5 @@ def _jobs(network: Network, node: Node) -> list[tuple[Service, str, int]]:
     promises = {protection.id: protection for protection in network.district.protections}
     services = network.district.services
     saved = [(s, "run", promises[s.protection].every) for s in services if s.home == node.site]
-    proven = [(s, "prove", promises[s.protection].proof_every) for s in services if s.standby == node.site]
+    proven = [(s, "prove", promises[s.protection].proof.every) for s in services if s.standby == node.site]
     return saved + proven

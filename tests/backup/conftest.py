@@ -20,19 +20,30 @@ from typing import get_args
 import pytest
 
 from backup import server, setup
-from backup.duty import Book, Duty, Promise, Role
+from backup.duty import Book, Duty, Role
 from backup.host import LocalShell
 from backup.machine import Machine
 from backup.postgres import AS_POSTGRES, VERSIONS, Cluster, programs
 from backup.report import Steps
 from backup.repository import Layout, write_private
 from backup.testing import Pair
-from inventory.model import Files, Name, Postgres, Service
+from inventory.asset import Files, Postgres, Protection, Service
+from inventory.entry import Name
 
 PROGRAMS = ("restic", "rclone", "nginx", "unshare", "nsenter", "setpriv", "ss", "curl", "openssl")
 # Where other accounts can reach.
 OPEN = Path("/var/tmp")  # noqa: S108 - folders in it have random names
-PROMISE = Promise(rpo=900, rto=1800, every=300, proof_every=86400)
+PROTECTION = Protection.model_validate(
+    {
+        "id": "tier-1",
+        "rpo": "15m",
+        "rto": "30m",
+        "every": "5m",
+        "retention": {"last": 3, "daily": 7},
+        "copies": ({"at": "home", "media": "disk"}, {"at": "standby", "media": "disk", "immutable": True}),
+        "proof": {"every": "1d", "read_within": "30d"},
+    }
+)
 
 
 def quiet(_line: str) -> None:
@@ -115,9 +126,9 @@ def pair(root: Path, cluster: Cluster) -> Iterator[Pair]:
     )
     # An address of its own, so that test runs side by side do not meet.
     address = f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}.1"
-    duties = {role: {one.id: Duty(one, role, PROMISE) for one in services} for role in get_args(Role)}
-    home = _machine(root / "m", Book("srv-main", address, duties["home"]), cluster)
-    standby = _machine(root / "d", Book("srv-dr", address, duties["standby"]), cluster)
+    duties = {role: {one.id: Duty(one, role, PROTECTION) for one in services} for role in get_args(Role)}
+    home = _machine(root / "m", Book("srv-main", "services", address, duties["home"]), cluster)
+    standby = _machine(root / "d", Book("srv-dr", "services", address, duties["standby"]), cluster)
     place = setup.listener(standby.layout, address)
     # The server is a child of the tests, so that it ends with them: ``standby`` then finds it listening.
     setup.prepare(standby.book, standby.layout, now())
@@ -130,7 +141,7 @@ def pair(root: Path, cluster: Cluster) -> Iterator[Pair]:
         access = setup.standby(standby.book, standby.layout, now(), Steps("*", quiet))
         setup.home(home.book, home.layout, setup.Access.of(access.reveal()))
         for duty in home.book.duties.values():
-            setup.repositories(home.book, home.layout, duty, home.shell, Steps(duty.service.id, quiet))
+            setup.repositories(home.book, home.layout, duty, home.shell, Steps(duty.asset.id, quiet))
         yield Pair(root, home, standby, cluster, pages)
     finally:
         running.terminate()

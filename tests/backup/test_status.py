@@ -6,15 +6,26 @@ from typing import Literal
 
 import pytest
 
-from backup.duty import Duty, Promise
+from backup.duty import Duty
 from backup.ledger import Kind, Ledger, Line
 from backup.metrics import text
 from backup.restic import Snapshot
 from backup.status import Standing, judge, stand
-from inventory.model import Files, Name, Service
+from inventory.asset import Files, Protection, Service
+from inventory.entry import Name
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-PROMISE = Promise(rpo=900, rto=1800, every=300, proof_every=86400)
+PROTECTION = Protection.model_validate(
+    {
+        "id": "tier-1",
+        "rpo": "15m",
+        "rto": "30m",
+        "every": "5m",
+        "retention": {"last": 3, "daily": 7},
+        "copies": ({"at": "home", "media": "disk"}, {"at": "standby", "media": "disk", "immutable": True}),
+        "proof": {"every": "1d", "read_within": "30d"},
+    }
+)
 Event = tuple[Kind, int, dict[str, str]]
 
 
@@ -23,7 +34,7 @@ def duty(role: Literal["home", "standby"]) -> Duty:
         id="portal", name=Name(zh="门户", en="Portal"), tier=2, home="main", standby="dr", protection="p", app="pages",
         ports=("tcp/80",), data=(Files(kind="files", path="/srv/portal"),),
     )  # fmt: skip
-    return Duty(service, role, PROMISE)
+    return Duty(service, role, PROTECTION)
 
 
 def ago(seconds: float) -> datetime:

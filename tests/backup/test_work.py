@@ -33,7 +33,7 @@ def duties(machine: Machine) -> tuple[Duty, ...]:
 def test_one_failure_stops_no_other_and_all_problems_are_told(machine: Machine) -> None:
     def act(_machine: Machine, duty: Duty, steps: Steps) -> dict[str, object]:
         with steps.step("work"):
-            if duty.service.id == "registry":
+            if duty.asset.id == "registry":
                 raise Problems([ProofError("one"), BackupError("two")])
         return {"files": 1}
 

@@ -14,7 +14,8 @@ from inventory import load
 from inventory import record as records
 from inventory.addressing import EMPTY, Record, allocate, changes
 from inventory.check import RECORD_CHECKS, RECORD_WARNINGS
-from inventory.model import District, Name, Unit, Vlan
+from inventory.entry import Name
+from inventory.model import District, Unit, Vlan
 from netdr.kernel.errors import InventoryError
 
 LINWU = Path(__file__).parents[1] / "districts" / "linwu"

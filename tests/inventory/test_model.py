@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from inventory import entry as scalars
 from inventory import explain, load, model
-from inventory.model import Entry, Site, span
+from inventory.asset import Retention
+from inventory.entry import Entry, span
+from inventory.model import Site
 
 DISTRICTS = [Path(__file__).parents[2] / "inventory" / "suxian", Path(__file__).parents[1] / "districts" / "linwu"]
 ENTRIES = [kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Entry)]
@@ -32,7 +35,7 @@ def entries(value: object) -> Iterator[BaseModel]:
 @pytest.mark.parametrize("folder", DISTRICTS, ids=lambda path: path.name)
 def test_nothing_in_a_loaded_district_can_be_assigned(folder: Path) -> None:
     found = list(entries(load.district(folder)))
-    assert {type(entry) for entry in found} >= {model.District, model.Unit, model.Vlan, model.Ospf, model.Retention}
+    assert {type(entry) for entry in found} >= {model.District, model.Unit, model.Vlan, model.Ospf, Retention}
     for entry in found:
         name = next(iter(type(entry).model_fields))
         with pytest.raises(ValidationError, match="frozen"):
@@ -48,7 +51,7 @@ def test_a_span_is_written_in_the_largest_unit_that_fits(seconds: int, written: 
 
 def test_every_pattern_of_the_model_has_a_phrase() -> None:
     """A mistake must be told in words, never as a regular expression."""
-    patterns = {value for name, value in vars(model).items() if name.endswith("_PATTERN")}
+    patterns = {value for name, value in vars(scalars).items() if name.endswith("_PATTERN")}
     assert patterns == set(explain.PHRASES)
 
 

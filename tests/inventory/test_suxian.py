@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inventory import load
-from inventory.model import Postgres
+from inventory.asset import Postgres
 from inventory.network import Network
 
 BUREAUS = (

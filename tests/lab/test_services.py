@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inventory import load
-from inventory.model import Files
+from inventory.asset import Files
 from inventory.network import Network
 from lab.services import boot, first_start, host_files
 from netdr.kernel.errors import LabError

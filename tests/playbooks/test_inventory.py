@@ -64,7 +64,7 @@ def test_every_service_is_saved_at_home_and_proven_where_its_copy_is(ansible: An
     for service in network.district.services:
         home, standby = (network.hosts("services", site)[0].id for site in (service.home, service.standby))
         wanted[home][f"run-{service.id}"] = promises[service.protection].every
-        wanted[standby][f"prove-{service.id}"] = promises[service.protection].proof_every
+        wanted[standby][f"prove-{service.id}"] = promises[service.protection].proof.every
     assert {node: {job["name"]: job["every"] for job in found[node]["netdr_jobs"]} for node in wanted} == wanted
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from inventory.model import Service
+from inventory.asset import Service
 from inventory.network import Network
 from lab import users
 from netdr.cli.context import Context

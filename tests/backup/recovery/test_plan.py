@@ -1,7 +1,7 @@
 import pytest
 
 from backup.recovery.plan import Plan, Step, failback_plan, failover_plan
-from inventory.model import Name
+from inventory.entry import Name
 from netdr.kernel.errors import RecoveryError
 
 TITLE = Name(en="a step", zh="步骤")

@@ -5,7 +5,7 @@ import pytest
 
 from backup.recovery.plan import Plan, Step
 from backup.recovery.run import Action, Done, Facts, Journal, Record, carry_out
-from inventory.model import Name
+from inventory.entry import Name
 from netdr.kernel.errors import Problems, RecoveryError
 
 TITLE = Name(en="a step", zh="步骤")

@@ -1,0 +1,168 @@
+"""What must survive the loss of a site, and what is promised about it: services.yaml, assets.yaml, protection.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from inventory.entry import PATH_PATTERN, ClockTime, Duration, Entry, Id, Name, Port, Rate
+
+AbsolutePath = Annotated[str, StringConstraints(pattern=PATH_PATTERN)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Level = Literal["v1", "v2", "v3", "v4"]
+Place = Literal["home", "standby", "offline"]
+Medium = Literal["disk", "object", "removable", "tape"]
+
+
+class Postgres(Entry):
+    """A PostgreSQL database. ``queries`` must return a row that is true when it is restored.
+
+    ``canary`` is a query for the time (timestamptz) of its newest heartbeat row: restored, it is the RPO measured.
+    """
+
+    kind: Literal["postgresql"]
+    database: Id
+    queries: dict[str, str] = Field(default_factory=dict)
+    canary: str = ""
+
+
+class Files(Entry):
+    """A directory tree."""
+
+    kind: Literal["files"]
+    path: AbsolutePath
+
+
+class NetdrState(Entry):
+    """What a controller needs to be netdr: the inventory folder and the state folder, its journals in one piece."""
+
+    kind: Literal["netdr"]
+
+
+class Devices(Entry):
+    """The running configuration of every device, fetched when it is saved."""
+
+    kind: Literal["devices"]
+
+
+class Prometheus(Entry):
+    """A snapshot of a Prometheus server's time series (its admin API must be on), asked for at ``url``."""
+
+    kind: Literal["prometheus"]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = "http://127.0.0.1:9090"
+
+
+class Vault(Entry):
+    """The Ansible vault with the district's secrets: saved only if it is really encrypted."""
+
+    kind: Literal["vault"]
+
+
+def where(source: DataSource) -> str:
+    """Return where a source's data is, in a few words: a database, a path, an address, or what its kind says."""
+    if isinstance(source, Postgres):
+        return source.database
+    if isinstance(source, Files):
+        return source.path
+    return source.url if isinstance(source, Prometheus) else source.kind
+
+
+DataSource = Annotated[Postgres | Files | NetdrState | Devices | Prometheus | Vault, Field(discriminator="kind")]
+
+
+class Asset(Entry):
+    """Data with a home and a standby site. ``on``: which kind of host at the home site holds it."""
+
+    id: Id
+    name: Name
+    home: Id
+    standby: Id
+    protection: Id
+    on: Literal["services", "controller"] = "services"
+    data: tuple[DataSource, ...] = Field(min_length=1)
+
+
+class Service(Asset):
+    """An asset that serves users: it runs on the services hosts and has a /32 of its own.
+
+    ``app`` is the program that serves it (``casework`` and ``pages`` in the lab, anything on a real host).
+    """
+
+    on: Literal["services"] = "services"
+    tier: Annotated[int, Field(ge=1, le=3)]
+    app: Id
+    ports: tuple[Port, ...] = Field(min_length=1)
+
+
+class Retention(Entry):
+    """How many snapshots are kept, in restic's own words."""
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+
+
+class Copy(Entry):
+    """A copy besides the data itself. ``immutable``: who can write there cannot delete there.
+
+    ``every`` is for a copy that people carry (``at: offline``); the others follow each run.
+    """
+
+    at: Place
+    media: Medium
+    immutable: bool = False
+    every: Duration | None = None
+
+
+class Proof(Entry):
+    """How deep a restore is proven and how often; every byte stored is read again within ``read_within``.
+
+    v1: the repository's bytes; v2: restored files equal the manifest made at the source; v3: the application starts
+    from them; v4: it answers as it should.
+    """
+
+    depth: Level = "v4"
+    every: Duration
+    read_within: Duration
+
+
+class RateLimit(Entry):
+    """How fast copies may travel from ``start`` to ``end`` (local time; past midnight if ``end`` is earlier)."""
+
+    start: ClockTime
+    end: ClockTime
+    upload: Rate | None = None
+    download: Rate | None = None
+
+
+class Brake(Entry):
+    """What looks like ransomware between two snapshots: then nothing is forgotten until a person has looked.
+
+    ``changed`` and ``deleted`` are shares of the former snapshot's files; ``packed`` is the factor by which new data
+    compresses worse than before.
+    """
+
+    changed: Share = 0.5
+    deleted: Share = 0.3
+    packed: Annotated[float, Field(gt=1)] = 1.5
+
+
+class Protection(Entry):
+    """What an asset is promised: how much may be lost (RPO), how long it may take (RTO), and how that is kept.
+
+    ``stream``: its databases' changes flow to the DR site without waiting for the next run.
+    """
+
+    id: Id
+    rpo: Duration
+    rto: Duration
+    every: Duration
+    retention: Retention
+    copies: tuple[Copy, ...] = Field(min_length=1)
+    proof: Proof
+    stream: bool = False
+    limits: tuple[RateLimit, ...] = ()
+    brake: Brake = Brake()
