@@ -28,6 +28,6 @@ CHECKS = (
     *protection.CHECKS,
     *resilience.CHECKS,
 )
-WARNINGS = (*units.WARNINGS, *resilience.WARNINGS)
+WARNINGS = (*units.WARNINGS, *resilience.WARNINGS, *protection.WARNINGS)
 RECORD_CHECKS = record.CHECKS
 RECORD_WARNINGS = record.WARNINGS
