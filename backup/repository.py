@@ -23,6 +23,8 @@ class Layout:
     credentials: Path = Path("/etc/netdr/backup")
     server: Path = Path("/etc/netdr/backup-server")
     repositories: Path = Path("/srv/restic")
+    stream: Path = Path("/etc/netdr/stream")
+    archives: Path = Path("/srv/netdr-pg")
     state: Path = Path("/var/lib/netdr")
     cache: Path = Path("/var/cache/netdr")
     runtime: Path = Path("/run/netdr")

@@ -1,0 +1,118 @@
+"""The proof that a stream comes back.
+
+Every byte of the base backup and its log, a running cluster, whole tables and indexes, and the owner's questions
+answered as they should be.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from backup.bubble import blow
+from backup.duty import Duty
+from backup.machine import Machine
+from backup.postgres import VERSIONS, Cluster
+from backup.report import Steps
+from backup.stream import base, canary, link, recover
+from backup.stream.archive import Archive
+from backup.stream.recover import Recovered
+from inventory.asset import Postgres
+from netdr.kernel.errors import BackupError, NetdrError, Problems, ProofError
+
+# Seconds for a question, and to look at every page of a database.
+ANSWER, CHECK = 60.0, 4 * 3600.0
+
+
+def run(machine: Machine, duty: Duty, steps: Steps, at: datetime | None = None) -> Mapping[str, object]:
+    """Prove that an asset's databases can be had as of ``at`` (None: now), and return the facts.
+
+    Facts: ``stretch``, ``base``, ``base_as_of``, ``timeline``, ``position`` (in the log, what was recovered to),
+    ``committed`` (time of the newest transaction, by the source's clock), ``canary``, ``canary_at`` (the newest row),
+    ``rpo_s`` (what would have been lost: this host's clock minus that time; None for a past moment), ``queries``,
+    ``checked`` (databases whose tables and indexes are whole). Raise ProofError or Problems if something is not as it
+    should be, BackupError if it cannot be tried.
+    """
+    found = link.of_duty(machine.layout, duty)
+    databases = [one for one in duty.asset.data if isinstance(one, Postgres)]
+    archive = Archive(found.top)
+    work = Path(tempfile.mkdtemp(prefix="netdr-stream-", dir=machine.layout.bubbles))
+    work.chmod(0o711)
+    try:
+        with blow(f"the bubble of {found.site}") as bubble, ExitStack() as open_:
+            with steps.step("verify base backup"):
+                _verify(machine, archive, at)
+            now = machine.clock()
+            with steps.step("recover"):
+                entered = recover.recovered(machine, archive, bubble, work / "pg", at)
+                back = open_.enter_context(entered)
+            with steps.step("tables and indexes"):
+                _whole(back.cluster, databases)
+            with steps.step("query"):
+                answers = ask(back.cluster, databases)
+            return {**_facts(back, None if at else now), "queries": answers, "checked": [d.database for d in databases]}
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def ask(cluster: Cluster, databases: Sequence[Postgres]) -> Mapping[str, bool]:
+    """Return the answer of every query of the databases. Raise Problems with all that are not true."""
+    answers: dict[str, bool] = {}
+    wrong: list[NetdrError] = []
+    for one in databases:
+        for name, sql in one.queries.items():
+            try:
+                rows = cluster.query(sql, one.database, limit=ANSWER)
+            except BackupError as error:
+                rows = [[error.why]]
+            answers[name] = rows[:1] == [["t"]]
+            if not answers[name]:
+                what = f"the query '{name}' is not true on the recovered database '{one.database}'"
+                hint = "its first row must be the single value true"
+                wrong.append(ProofError(what, why=f"it answers {rows[:3]}", hint=hint))
+    if wrong:
+        raise Problems(wrong)
+    return answers
+
+
+def _verify(machine: Machine, archive: Archive, at: datetime | None) -> None:
+    with archive.reading():
+        point = recover.candidates(archive, at, machine.clock())[0]
+        recover.require_log(point)
+        programs = VERSIONS / str(point.base.version) / "bin"
+        base.verify(machine.shell, programs, point.stretch.base(point.base.id))
+
+
+def _whole(cluster: Cluster, databases: Sequence[Postgres]) -> None:
+    wrong: list[NetdrError] = []
+    for one in databases:
+        result = cluster.shell.run(
+            cluster.client("pg_amcheck", "--install-missing", f"--database={one.database}"), limit=CHECK
+        )
+        if result.code != 0:
+            what = f"tables or indexes of '{one.database}' are damaged"
+            words = " | ".join((result.out.strip() or result.err.strip()).splitlines()[:4])
+            wrong.append(ProofError(what, where=cluster.shell.name, why=words, hint="look at the source's disk now"))
+    if wrong:
+        raise Problems(wrong)
+
+
+def _facts(back: Recovered, now: datetime | None) -> dict[str, object]:
+    newest = canary.newest(back.cluster)
+    committed = back.committed
+    moment = newest.at if newest else committed
+    return {
+        "stretch": back.point.stretch.id,
+        "base": back.point.base.id,
+        "base_as_of": back.point.base.ended.isoformat(),
+        "timeline": back.point.base.timeline,
+        "position": back.position,
+        "committed": committed.isoformat() if committed else None,
+        "canary": newest.seq if newest else None,
+        "canary_at": newest.at.isoformat() if newest else None,
+        "rpo_s": round((now - moment).total_seconds(), 3) if now and moment else None,
+    }

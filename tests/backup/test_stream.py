@@ -1,0 +1,392 @@
+"""Streaming between a real home cluster and this machine as its DR host, over TLS on loopback."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from backup.bubble import blow
+from backup.certificate import make
+from backup.duty import Book, Duty
+from backup.host import LocalShell
+from backup.machine import Machine
+from backup.postgres import AS_POSTGRES, VERSIONS, Cluster, programs
+from backup.report import Steps
+from backup.repository import Layout
+from backup.stream import canary, link, proof, receiver, recover, setup, tend
+from backup.stream.archive import Archive
+from backup.stream.link import Offer
+from backup.stream.recover import Recovered
+from inventory.asset import Postgres, Protection, Service
+from inventory.entry import Name
+from netdr.kernel.errors import BackupError, Problems, ProofError, UnreachableError
+
+pytestmark = pytest.mark.tools
+
+OPEN = Path("/var/tmp")  # noqa: S108 - folders in it have random names
+ADDRESS = "127.0.0.1"
+PROTECTION = Protection.model_validate(
+    {
+        "id": "tier-1",
+        "rpo": "15m",
+        "rto": "30m",
+        "every": "5m",
+        "stream": True,
+        "retention": {"last": 2, "daily": 2},
+        "copies": ({"at": "home", "media": "disk"}, {"at": "standby", "media": "disk", "immutable": True}),
+        "proof": {"every": "1d", "read_within": "30d"},
+    }
+)
+DATA = Postgres(kind="postgresql", database="cases", queries={"some": "SELECT count(*) >= 3 FROM item"})
+CASES = Service(
+    id="cases",
+    name=Name(zh="案件", en="Cases"),
+    tier=1,
+    home="main",
+    standby="dr",
+    protection="tier-1",
+    app="casework",
+    ports=("tcp/8080",),
+    data=(DATA,),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Two:
+    """The home host with its cluster, and its DR host."""
+
+    root: Path
+    cluster: Cluster
+    home: Machine
+    standby: Machine
+
+    @property
+    def duty(self) -> Duty:
+        return self.standby.book.duties["cases"]
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(self.standby.layout.archives / "main")
+
+    def tend(self) -> dict[str, object]:
+        return dict(tend.run(self.standby, self.duty, steps()))
+
+    def prove(self, at: datetime | None = None) -> dict[str, object]:
+        return dict(proof.run(self.standby, self.duty, steps(), at))
+
+    def pg_ctl(self, *words: str) -> None:
+        argv = [
+            *AS_POSTGRES,
+            str(self.cluster.programs / "pg_ctl"),
+            "-D",
+            f"{self.root}/pg/d",
+            "-l",
+            f"{self.root}/pg/log",
+        ]
+        subprocess.run([*argv, "-w", *words], check=True, capture_output=True, cwd="/", timeout=60)
+
+
+def steps() -> Steps:
+    return Steps("cases", lambda _line: None)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[Two]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: databases run as their own account, recoveries in namespaces")
+    missing = [name for name in ("unshare", "nsenter", "setpriv", "flock") if shutil.which(name) is None]
+    if missing or not any(VERSIONS.glob("*/bin/pg_receivewal")):
+        pytest.skip(f"needs {', '.join(missing) or 'PostgreSQL'}")
+    root = Path(tempfile.mkdtemp(prefix="ns-", dir=OPEN))
+    root.chmod(0o711)
+    pair = _pair(root)
+    try:
+        pair.pg_ctl("start")
+        pair.cluster.query("CREATE DATABASE cases")
+        pair.cluster.query("CREATE TABLE item(id int PRIMARY KEY, name text)", "cases")
+        pair.cluster.query("INSERT INTO item SELECT i, md5(i::text) FROM generate_series(1, 3) i", "cases")
+        set_up(pair)
+        pair.tend()
+        yield pair
+    finally:
+        receiver.daemon(pair.standby.shell, link.of_site(pair.standby.layout, "main")).stop(pair.standby.shell)
+        canary.daemon(pair.cluster, pair.home.layout.runtime / "canary").stop(pair.home.shell)
+        pair.pg_ctl("stop", "-m", "immediate")
+        shutil.rmtree(root)
+
+
+def _pair(root: Path) -> Two:
+    folder, found = root / "pg", programs(VERSIONS)
+    folder.mkdir()
+    shutil.chown(folder, "postgres", "postgres")
+    initdb = [*AS_POSTGRES, f"{found}/initdb", "--no-sync", "-U", "postgres", "-A", "trust", "--locale=C.UTF-8"]
+    subprocess.run([*initdb, "-k", "-D", f"{folder}/d"], check=True, capture_output=True, cwd="/", timeout=60)
+    with socket.create_server((ADDRESS, 0)) as probe:
+        port = probe.getsockname()[1]
+    settings = f"listen_addresses='{ADDRESS}'\nunix_socket_directories='{folder}'\nport={port}\nfsync=off\n"
+    with (folder / "d" / "postgresql.conf").open("a") as file:
+        file.write(settings)
+    (folder / "d" / "pg_hba.conf").write_text("local all all trust\n")
+    cluster = Cluster(LocalShell("srv-main"), found, prefix=AS_POSTGRES, socket=folder, port=port)
+    machines = []
+    for role, host in (("home", "srv-main"), ("standby", "srv-dr")):
+        top = root / role
+        top.mkdir()
+        top.chmod(0o711)
+        layout = dataclasses.replace(Layout.under(top), bubbles=OPEN)
+        layout.credentials.parent.mkdir(parents=True)
+        book = Book(host, "services", ADDRESS, {"cases": Duty(CASES, role, PROTECTION)})
+        machines.append(Machine(book, layout, LocalShell(host), lambda: cluster, now))
+    return Two(root, cluster, *machines)
+
+
+def set_up(pair: Two) -> Offer:
+    known = setup.verifiers(pair.standby.book, pair.standby.layout)
+    offered = setup.offer(pair.home, known, steps())
+    assert offered is not None
+    setup.accept(pair.standby, Offer.of(offered.reveal()), steps())
+    return offered
+
+
+@contextmanager
+def recovered(two: Two, at: datetime | None) -> Iterator[Recovered]:
+    work = Path(tempfile.mkdtemp(prefix="nr-", dir=OPEN))
+    work.chmod(0o711)
+    try:
+        with blow("test") as bubble, recover.recovered(two.standby, two.archive, bubble, work / "pg", at) as back:
+            yield back
+    finally:
+        shutil.rmtree(work)
+
+
+def wait_for(ready: Callable[[], bool], limit: float = 30) -> None:
+    end = time.monotonic() + limit
+    while not ready():
+        assert time.monotonic() < end, "not ready in time"
+        time.sleep(0.05)
+
+
+def test_set_up_as_often_as_you_like(two: Two) -> None:
+    first = (two.root / "pg/d/pg_hba.conf").read_text()
+    offered = set_up(two)
+    assert set_up(two) == offered
+    assert (two.root / "pg/d/pg_hba.conf").read_text() == first
+    assert first.splitlines()[1] == "hostssl replication netdr_stream 127.0.0.1/32 scram-sha-256"
+    rights = "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication FROM pg_roles WHERE rolname = 'netdr_stream'"
+    assert two.cluster.query(rights) == [["f", "f", "f", "t"]]
+    password = (two.standby.layout.stream / "main" / "password").read_text().strip()
+    known = [path for path in (two.root / "home").rglob("*") if path.is_file() and password in path.read_text()]
+    assert known == []
+
+
+def test_what_is_committed_now_is_there_now(two: Two) -> None:
+    beat = canary.beat(two.cluster)
+    facts = two.tend()
+    assert facts["new_stretch"] == facts["new_base"] == ""
+    proven = two.prove()
+    assert proven["canary"] >= beat.seq
+    assert proven["queries"] == {"some": True}
+    assert proven["checked"] == ["cases"]
+    assert proven["rpo_s"] < 30
+
+
+def test_any_moment(two: Two) -> None:
+    two.cluster.query("CREATE TABLE moment(id int)", "cases")
+    two.cluster.query("INSERT INTO moment VALUES (1)", "cases")
+    time.sleep(0.05)
+    at = now()
+    time.sleep(0.05)
+    two.cluster.query("DROP TABLE moment", "cases")
+    two.tend()
+    with recovered(two, at) as back:
+        assert back.cluster.query("SELECT id FROM moment", "cases") == [["1"]]
+        assert back.committed is not None
+        assert back.committed <= at
+    with recovered(two, None) as back:
+        assert back.cluster.query("SELECT to_regclass('moment') IS NULL", "cases") == [["t"]]
+        assert back.committed > at
+
+
+def test_nobody_but_the_pinned_server_and_the_right_password(two: Two) -> None:
+    to = link.of_site(two.standby.layout, "main")
+    asks = setup.wire(two.standby, to)
+    assert asks.state().system == to.offer.system
+    for path, wrong, words in (
+        (link.certificate(to.folder), make(ADDRESS, now())[0], "does not show the pinned certificate"),
+        (link.passfile(to.folder), "*:*:*:netdr_stream:wrong\n", "refused the password"),
+    ):
+        good = path.read_text()
+        try:
+            path.write_text(wrong)
+            with pytest.raises(BackupError, match=words):
+                asks.state()
+        finally:
+            path.write_text(good)
+    # Another address than the certificate is for: verify-full looks at the name too.
+    elsewhere = dataclasses.replace(to, offer=dataclasses.replace(to.offer, address="localhost"))
+    with pytest.raises(BackupError, match="does not show the pinned certificate"):
+        setup.wire(two.standby, elsewhere).state()
+    # Neither in the clear, nor anything but replication.
+    for conninfo in (to.conninfo.replace("verify-full", "disable"), f"{to.conninfo} dbname=cases"):
+        psql = [*AS_POSTGRES, str(two.cluster.programs / "psql"), conninfo.replace("channel_binding=require ", "")]
+        done = two.standby.shell.run([*psql, "-Xc", "SELECT 1"], limit=20)
+        assert "no pg_hba.conf entry" in done.err
+
+
+def test_a_source_that_would_fill_its_disk_is_refused(two: Two) -> None:
+    def keep(value: str) -> None:
+        two.cluster.query(f"ALTER SYSTEM SET max_slot_wal_keep_size = '{value}'")
+        two.cluster.query("SELECT pg_reload_conf()")
+        wait_for(lambda: two.cluster.query("SHOW max_slot_wal_keep_size") == [[value]])
+
+    good = two.cluster.query("SHOW max_slot_wal_keep_size")[0][0]
+    assert good != "-1", "set-up has set it"
+    try:
+        keep("-1")
+        with pytest.raises(BackupError, match="max_slot_wal_keep_size is unlimited"):
+            two.tend()
+    finally:
+        keep(good)
+    two.tend()
+
+
+def test_a_killed_receiver_is_started_again(two: Two) -> None:
+    running = receiver.daemon(two.standby.shell, link.of_site(two.standby.layout, "main"))
+    assert running.running()
+    os.kill(int((running.folder / f"{running.name}.pid").read_text()), signal.SIGKILL)
+    wait_for(lambda: not running.running())
+    beat = canary.beat(two.cluster)
+    assert two.tend()["started"]
+    with recovered(two, None) as back:
+        newest = canary.newest(back.cluster)
+    assert newest is not None
+    assert newest.seq >= beat.seq
+
+
+def test_times_that_cannot_be_had(two: Two) -> None:
+    oldest = two.archive.stretches()[0].bases()[0]
+    for at, words in (
+        (now() + timedelta(hours=1), "is in the future"),
+        (oldest.begun - timedelta(seconds=1), "is before the oldest base backup"),
+    ):
+        with pytest.raises(BackupError, match=words), recovered(two, at):
+            pass
+
+
+def test_the_main_site_dies_under_load(two: Two) -> None:
+    stop = threading.Event()
+    beats: list[canary.Beat] = []
+
+    def write() -> None:
+        while not stop.is_set():
+            with suppress(BackupError):
+                beats.append(canary.beat(two.cluster))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(1)
+    died = now()
+    two.pg_ctl("stop", "-m", "immediate")
+    stop.set()
+    writer.join()
+    try:
+        with pytest.raises(UnreachableError, match="the home cluster does not answer"):
+            two.tend()
+        with recovered(two, None) as back:
+            newest = canary.newest(back.cluster)
+        assert newest is not None
+        assert (died - newest.at).total_seconds() < 1
+        assert max(beat.seq for beat in beats) - newest.seq <= 1
+        with pytest.raises(BackupError, match="the log received ends before") as caught, recovered(two, now()):
+            pass
+        assert f"{newest.at:%Y-%m-%d %H:%M}" in caught.value.why
+    finally:
+        two.pg_ctl("start")
+    canary.daemon(two.cluster, two.home.layout.runtime / "canary").ensure(two.home.shell)
+    wait_for(lambda: two.tend()["behind"] is not None)
+
+
+def test_lost_log_begins_a_new_stretch_and_the_old_one_stays_good(two: Two) -> None:
+    two.cluster.query("UPDATE item SET name = 'before' WHERE id = 1", "cases")
+    two.tend()
+    time.sleep(0.05)
+    at = now()
+    canary.beat(two.cluster)
+    two.tend()
+    running = receiver.daemon(two.standby.shell, link.of_site(two.standby.layout, "main"))
+    good = two.cluster.query("SHOW max_slot_wal_keep_size")[0][0]
+    running.stop(two.standby.shell)
+    try:
+        two.cluster.query("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+        for _ in range(4):
+            two.cluster.query("SELECT pg_reload_conf(); SELECT pg_switch_wal(); CHECKPOINT")
+            canary.beat(two.cluster)
+        two.cluster.query("CHECKPOINT")
+    finally:
+        two.cluster.query(f"ALTER SYSTEM SET max_slot_wal_keep_size = '{good}'")
+        two.cluster.query("SELECT pg_reload_conf()")
+    two.cluster.query("UPDATE item SET name = 'after' WHERE id = 1", "cases")
+    facts = two.tend()
+    assert facts["new_stretch"] == "the source threw away log that had not been received"
+    assert facts["new_base"] == "there is none"
+    assert two.tend()["new_stretch"] == ""
+    for moment, name in ((at, "before"), (None, "after")):
+        with recovered(two, moment) as back:
+            assert back.cluster.query("SELECT name FROM item WHERE id = 1", "cases") == [[name]]
+
+
+def test_missing_log_is_named(two: Two) -> None:
+    stretch = two.archive.stretches()[-1]
+    for _ in range(3):
+        canary.beat(two.cluster)
+        two.cluster.query("SELECT pg_switch_wal()")
+    two.tend()
+    victim = stretch.wal / [one for one in stretch.segments() if one.whole][-2].name(stretch.segment)
+    aside = two.root / victim.name
+    victim.rename(aside)
+    try:
+        with pytest.raises(BackupError, match="log is missing after the base backup") as caught:
+            two.prove()
+        assert caught.value.why == victim.name
+    finally:
+        shutil.move(aside, victim)
+    two.prove()
+
+
+def test_a_flipped_byte_of_a_base_backup_is_named(two: Two) -> None:
+    stretch = two.archive.stretches()[-1]
+    oid = two.cluster.query("SELECT pg_relation_filepath('pg_class')", "cases")[0][0]
+    path = stretch.base(stretch.bases()[-1].id) / oid
+    good = path.read_bytes()
+    try:
+        path.write_bytes(good[:9000] + bytes([good[9000] ^ 1]) + good[9001:])
+        with pytest.raises(ProofError, match="a base backup is damaged") as caught:
+            two.prove()
+        assert oid in caught.value.why
+    finally:
+        path.write_bytes(good)
+    two.prove()
+
+
+def test_what_is_not_true_is_red(two: Two) -> None:
+    data = Postgres(kind="postgresql", database="cases", queries={"many": "SELECT count(*) > 100 FROM item"})
+    duty = dataclasses.replace(two.duty, asset=CASES.model_copy(update={"data": (data,)}))
+    with pytest.raises(Problems, match="the query 'many' is not true"):
+        proof.run(two.standby, duty, steps())
