@@ -34,12 +34,17 @@ class Duty:
 
 @dataclass(frozen=True)
 class Book:
-    """All duties of a host. ``role``: its own; ``server``: the address of the DR host's backup server."""
+    """All duties of a host. ``role``: its own; ``server``: the address of the DR host's backup server.
+
+    ``inventory`` and ``state`` are a controller's own folders, empty on a services host.
+    """
 
     host: str
     role: HostRole
     server: str
     duties: Mapping[str, Duty]
+    inventory: str = ""
+    state: str = ""
 
     def select(self, names: Sequence[str]) -> tuple[Duty, ...]:
         """Return the duties for ``names``, all if none is named. Raise UsageError, listing the known, for others."""
@@ -59,7 +64,14 @@ class Book:
             }
             for duty in self.duties.values()
         ]
-        value = {"host": self.host, "role": self.role, "server": self.server, "duties": duties}
+        value = {
+            "host": self.host,
+            "role": self.role,
+            "server": self.server,
+            "inventory": self.inventory,
+            "state": self.state,
+            "duties": duties,
+        }
         return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
@@ -68,7 +80,14 @@ class Book:
         try:
             value = json.loads(text)
             duties = [_duty(one) for one in value["duties"]]
-            return cls(value["host"], value["role"], value["server"], {duty.asset.id: duty for duty in duties})
+            return cls(
+                value["host"],
+                value["role"],
+                value["server"],
+                {duty.asset.id: duty for duty in duties},
+                value["inventory"],
+                value["state"],
+            )
         except (ValueError, TypeError, LookupError) as error:
             hint = "run netdr backup init on a controller"
             raise BackupError("the host's duties cannot be read", where=where, why=str(error), hint=hint) from error

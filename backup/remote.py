@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from backup import report, snapshots
-from backup.duty import book_of, services_host
+from backup.duty import Book, book_of, holder, services_host
 from backup.host import Shell, SshShell, Watch, stop_all
 from backup.report import JobReport
-from inventory.asset import Service
+from backup.verbs import WHERE, Where
+from inventory.asset import Asset
 from inventory.network import Network
 from inventory.placement import Placement
 from netdr.kernel.errors import BackupError, NetdrError, Problems, StoppedError, UsageError, unknown
 
 Site = Literal["home", "standby"]
+Kept = TypeVar("Kept", bound=Asset)
 
 # Seconds: the first backup of everything over a slow line. Each step on the host has its own, shorter limit.
 LIMIT = 6 * 3600.0
@@ -57,11 +59,16 @@ NEWEST_COPY = Choice()
 
 @dataclass(frozen=True)
 class Hosts:
-    """The services hosts of a district. ``shell`` gives the way to one by its id; ``watch`` gets their progress."""
+    """The hosts that hold a district's assets. ``shell`` gives the way to one by its id; ``watch`` gets its progress.
+
+    ``inventory`` and ``state`` are where the controllers have the district's folder and their state.
+    """
 
     network: Network
     shell: Callable[[str], Shell]
     watch: Watch | None = None
+    inventory: Path = Path()
+    state: Path = Path()
 
     def ask(self, host: str, order: Order) -> tuple[JobReport, ...]:
         """Have ``host`` carry out an order; return its reports, whatever they say.
@@ -69,7 +76,7 @@ class Hosts:
         Raise UnreachableError if it does not answer, BackupError or what it raised itself if it reports nothing.
         """
         program = str(Path(sys.executable).with_name("netdr"))
-        argv = [program, "backup", order.verb, *order.services, "--json", *order.options]
+        argv = [program, "backup", order.verb, *order.services, "--here", "--json", *order.options]
         result = self.shell(host).run(argv, limit=order.limit, stdin=order.stdin, watch=self.watch)
         if not result.out.lstrip().startswith("{"):
             hint = "is netdr installed there at the same path as here?"
@@ -99,7 +106,7 @@ class Hosts:
             return tuple(JobReport(name, host, order.verb, 0.0, {}, {}, problems) for name in order.services)
 
 
-def over_ssh(network: Network, state: Path, watch: Watch | None = None) -> Hosts:
+def over_ssh(network: Network, inventory: Path, state: Path, watch: Watch | None = None) -> Hosts:
     """Return the hosts as a controller reaches them: its key and the pinned host keys are in its state folder."""
     account = network.district.settings.management.account
 
@@ -107,56 +114,55 @@ def over_ssh(network: Network, state: Path, watch: Watch | None = None) -> Hosts
         address = str(network.node(host).loopback)
         return SshShell(host, address, account, state / "ssh" / "id_ed25519", state / "ssh" / "known_hosts")
 
-    return Hosts(network, shell, watch)
+    return Hosts(network, shell, watch, inventory.resolve(), state.resolve())
 
 
-def chosen(network: Network, names: Sequence[str]) -> tuple[Service, ...]:
-    """Return the named services in the inventory's order, all if none is named. Raise UsageError for unknown ones."""
-    known = {service.id: service for service in network.district.services}
+def chosen(known: Iterable[Kept], names: Sequence[str], noun: str = "asset") -> tuple[Kept, ...]:
+    """Return the named ones of the known, in their order, all if none is named. Raise UsageError for unknown names."""
+    by_name = {one.id: one for one in known}
     for name in names:
-        if name not in known:
-            raise UsageError(unknown("service", name, known))
-    return tuple(service for service in known.values() if not names or service.id in names)
+        if name not in by_name:
+            raise UsageError(unknown(noun, name, by_name))
+    return tuple(one for one in by_name.values() if not names or one.id in names)
 
 
-def hosts_of(
-    network: Network, placement: Placement, verb: str, services: Sequence[Service]
-) -> Mapping[str, Sequence[str]]:
-    """Return which host does a verb for which services: a pure decision.
-
-    ``run`` and ``restore``: where the service is active. ``copy``: at home, unless it is active at the DR site, where
-    it is saved into the DR repository at once. ``prove``: at the DR site. ``list`` and ``status``: at the DR site, and
-    at home while it is active there.
-    """
+def hosts_of(network: Network, placement: Placement, verb: str, assets: Sequence[Asset]) -> Mapping[str, Sequence[str]]:
+    """Return which host does a verb of ``verbs.WHERE`` for which assets: a pure decision."""
     found: dict[str, list[str]] = {}
-    for service in services:
-        active = placement.active.get(service.id, service.home)
-        sites = {
-            "run": [active],
-            "restore": [active],
-            "copy": [service.home] if active == service.home else [],
-            "prove": [service.standby],
-        }.get(verb, [service.standby] if active != service.home else [service.home, service.standby])
-        for site in sites:
-            found.setdefault(services_host(network, site), []).append(service.id)
+    for asset in assets:
+        for site in _sites(WHERE[verb], asset, placement.active.get(asset.id, asset.home)):
+            found.setdefault(holder(network, asset, site), []).append(asset.id)
     return found
 
 
-def init(hosts: Hosts, services: Sequence[Service]) -> tuple[JobReport, ...]:
+def _sites(where: Where, asset: Asset, active: str) -> tuple[str, ...]:
+    at_home = (asset.home,) if active == asset.home else ()
+    return {"active": (active,), "home": at_home, "standby": (asset.standby,), "both": (*at_home, asset.standby)}[where]
+
+
+def init(hosts: Hosts, assets: Sequence[Asset]) -> tuple[JobReport, ...]:
     """Give every host its duties and credentials, start the DR server, make the repositories that are missing.
 
     The DR host first: it makes what opens its repositories, and that goes straight on to the home hosts through ssh,
     never to a disk of the controller. What exists is kept, so running it again repairs what is missing.
     """
     network, reports = hosts.network, list[JobReport]()
-    for standby in sorted({services_host(network, service.standby) for service in services}):
+    for standby in sorted({services_host(network, asset.standby) for asset in assets}):
         access = _access(hosts, standby)
-        served = [one for one in services if services_host(network, one.standby) == standby]
-        for home in sorted({services_host(network, one.home) for one in served}):
-            names = tuple(one.id for one in served if services_host(network, one.home) == home)
-            handed = json.dumps({"book": book_of(network, home).dump(), "access": access})
+        served = [one for one in assets if services_host(network, one.standby) == standby]
+        homes = {one.id: holder(network, one, one.home) for one in served}
+        for home in sorted(set(homes.values())):
+            names = tuple(name for name, host in homes.items() if host == home)
+            handed = json.dumps({"book": _book(hosts, home).dump(), "access": access})
             reports += hosts.ask(home, Order("accept", names, stdin=handed))
     return tuple(reports)
+
+
+def _book(hosts: Hosts, host: str) -> Book:
+    found = book_of(hosts.network, host)
+    if found.role == "services":
+        return found
+    return replace(found, inventory=str(hosts.inventory), state=str(hosts.state))
 
 
 def restore(
@@ -197,7 +203,7 @@ def _facts(reports: Sequence[JobReport]) -> Mapping[str, object]:
 
 
 def _access(hosts: Hosts, standby: str) -> object:
-    handed = json.dumps({"book": book_of(hosts.network, standby).dump(), "access": None})
+    handed = json.dumps({"book": _book(hosts, standby).dump(), "access": None})
     only = hosts.ask(standby, Order("accept", stdin=handed, limit=120))[0]
     if only.problems:
         raise Problems(only.problems)

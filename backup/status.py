@@ -91,7 +91,7 @@ def judge(duty: Duty, standing: Standing, where: str) -> tuple[NetdrError, ...]:
         problems += _too_old(f"the newest backup of {name}", standing.saved, promise.rpo, where, "netdr backup run")
     problems += _too_old(f"the newest copy of {name}", standing.copied, promise.rpo, where, "netdr backup copy")
     if duty.role == "standby":
-        hint = "netdr backup prove"
+        hint = "netdr backup verify"
         problems += _too_old(f"the newest proof of {name}", standing.proven, promise.proof.every, where, hint)
         if standing.proof == "failed":
             problems.append(ProofError(f"the last proof of {name} failed", where=where, hint=hint))
@@ -118,7 +118,7 @@ def _age(moments: Iterable[str], now: datetime) -> float | None:
 
 def _open_failure(lines: Sequence[Line]) -> str:
     """Return the words of a failed job that no success of the same verb has followed."""
-    done = {"snapshot": "run", "copy": "copy", "proof": "prove"}
+    done = {"snapshot": "run", "copy": "copy", "proof": "verify"}
     failures: dict[str, str] = {}
     for line in lines:
         if line.kind == "failure":

@@ -74,7 +74,7 @@ class Pair:
         self, machine: Machine, verb: str, service: str, *, snapshot: str = LATEST, origin: Site = "standby"
     ) -> JobReport:
         """Do a verb for one service on one of the machines, and return its report."""
-        act = work.acts(snapshot, origin)[verb]
+        act = work.acts(work.Options(snapshot=snapshot, origin=origin))[verb]
         return work.do(machine, verb, machine.book.select([service]), act, lambda _: None)[0]
 
     def good(

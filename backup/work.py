@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 from backup import copy, host, job, place, proof, snapshots, status
@@ -41,13 +42,35 @@ def listing(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     return {"repository": repository.label, "snapshots": rows}
 
 
-def acts(snapshot: str = snapshots.LATEST, origin: place.Site = "standby") -> Mapping[str, Act]:
-    """Return what each verb does. ``snapshot`` is for ``prove`` and ``restore``, ``origin`` for ``restore``."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a verb may be told besides the assets; each is for the verbs that know it."""
+
+    snapshot: str = snapshots.LATEST
+    origin: place.Site = "standby"
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The options of the command line that say the same."""
+        said = {
+            "--snapshot": self.snapshot if self.snapshot != snapshots.LATEST else "",
+            "--from": self.origin if self.origin != "standby" else "",
+        }
+        return tuple(word for name, value in said.items() if value for word in (name, value))
+
+
+PLAIN = Options()
+
+
+def acts(options: Options = PLAIN) -> Mapping[str, Act]:
+    """Return what each verb does."""
+    prove = partial(proof.run, wanted=options.snapshot)
     return {
         "run": job.run,
         "copy": copy.run,
-        "prove": partial(proof.run, wanted=snapshot),
-        "restore": partial(place.run, wanted=snapshot, origin=origin),
+        "verify": prove,
+        "prove": prove,
+        "restore": partial(place.run, wanted=options.snapshot, origin=options.origin),
         "list": listing,
         "status": status.run,
     }

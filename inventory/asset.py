@@ -47,10 +47,10 @@ class Devices(Entry):
 
 
 class Prometheus(Entry):
-    """A snapshot of a Prometheus server's time series (its admin API must be on), asked for at ``url``."""
+    """A Prometheus server's time series: its data folder, whose finished blocks never change."""
 
     kind: Literal["prometheus"]
-    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = "http://127.0.0.1:9090"
+    path: AbsolutePath
 
 
 class Vault(Entry):
@@ -60,12 +60,10 @@ class Vault(Entry):
 
 
 def where(source: DataSource) -> str:
-    """Return where a source's data is, in a few words: a database, a path, an address, or what its kind says."""
+    """Return where a source's data is: a database, a path, or what its kind says."""
     if isinstance(source, Postgres):
         return source.database
-    if isinstance(source, Files):
-        return source.path
-    return source.url if isinstance(source, Prometheus) else source.kind
+    return source.path if isinstance(source, Files | Prometheus) else source.kind
 
 
 DataSource = Annotated[Postgres | Files | NetdrState | Devices | Prometheus | Vault, Field(discriminator="kind")]

@@ -5,26 +5,29 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from backup import metrics as prometheus
-from backup import place, remote, report, setup, snapshots, status, work
+from backup import remote, report, setup, snapshots, status, work
 from backup.duty import Book
 from backup.host import LocalShell
 from backup.machine import Machine, this_machine
 from backup.remote import Hosts, Order
 from backup.report import JobReport, Steps, perform
 from backup.repository import Layout
+from backup.verbs import WHERE
+from backup.work import Options
 from inventory import placement
 from netdr.cli.backuptext import line
 from netdr.cli.context import Context
 from netdr.kernel.errors import BackupError, NetdrError, UsageError
 
-SERVICES = click.argument("services", nargs=-1)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the result for programs.")
-SNAPSHOT = click.option("--snapshot", default=snapshots.LATEST, show_default=True, help="The beginning of an id.")
+HERE = click.Option(["--here"], is_flag=True, help="Do it on this host: what schedules and controllers ask for.")
+JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the result for programs.")
 
 
 @click.group()
@@ -33,72 +36,44 @@ def backup() -> None:
 
 
 @backup.command()
-@SERVICES
-@JSON
+@click.argument("assets", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print the result for programs.")
 @click.pass_obj
-def init(context: Context, services: tuple[str, ...], as_json: bool) -> int:
+def init(context: Context, assets: tuple[str, ...], as_json: bool) -> int:
     """Give the hosts their duties, credentials, server and repositories."""
-    if this_machine():
+    if _local(here=False):
         raise UsageError("init is run on a controller, which can reach both sites")
-    reports = remote.init(_hosts(context), remote.chosen(context.network, services))
+    reports = remote.init(_hosts(context), remote.chosen(context.network.district.protected, assets))
     return _show(context, reports, as_json)
 
 
-@backup.command()
-@SERVICES
-@JSON
-@click.pass_obj
-def run(context: Context, services: tuple[str, ...], as_json: bool) -> int:
-    """Save services now and copy them to the DR site."""
-    return _do(context, "run", services, as_json)
+def _verb(name: str, words: str, *options: click.Option, required: bool = False) -> None:
+    """Add a verb of ``work.acts``: assets, its own options, --here, --json."""
+
+    @click.pass_obj
+    def act(context: Context, /, assets: tuple[str, ...], here: bool, as_json: bool, **said: Any) -> int:  # noqa: ANN401 - click's
+        return _do(context, Call(name, assets, here, Options(**said)), as_json)
+
+    parameters = [click.Argument(["assets"], nargs=-1, required=required), *options, HERE, JSON]
+    backup.add_command(click.Command(name, callback=act, params=parameters, help=words))
 
 
-@backup.command()
-@SERVICES
-@JSON
-@click.pass_obj
-def copy(context: Context, services: tuple[str, ...], as_json: bool) -> int:
-    """Copy what the DR site does not have yet."""
-    return _do(context, "copy", services, as_json)
-
-
-@backup.command()
-@SERVICES
-@SNAPSHOT
-@JSON
-@click.pass_obj
-def prove(context: Context, services: tuple[str, ...], snapshot: str, as_json: bool) -> int:
-    """Restore copies at the DR site, compare them, start them in isolation, ask them."""
-    return _do(context, "prove", services, as_json, ("--snapshot", snapshot))
-
-
-@backup.command()
-@click.argument("services", nargs=-1, required=True)
-@SNAPSHOT
-@click.option("--from", "origin", type=click.Choice(["home", "standby"]), default="standby", show_default=True)
-@JSON
-@click.pass_obj
-def restore(context: Context, services: tuple[str, ...], snapshot: str, origin: place.Site, as_json: bool) -> int:
-    """Put a snapshot in place of a stopped service's data, where it is active. What was there is kept beside it."""
-    return _do(context, "restore", services, as_json, ("--snapshot", snapshot, "--from", origin))
-
-
-@backup.command("list")
-@SERVICES
-@JSON
-@click.pass_obj
-def list_(context: Context, services: tuple[str, ...], as_json: bool) -> int:
-    """List the snapshots there are, and which of them are proven."""
-    return _do(context, "list", services, as_json)
-
-
-@backup.command("status")
-@SERVICES
-@JSON
-@click.pass_obj
-def status_(context: Context, services: tuple[str, ...], as_json: bool) -> int:
-    """Compare the newest backup, copy and proof with what was promised. Exit code 9 if a promise is broken."""
-    return BackupError.exit_code if _do(context, "status", services, as_json) else 0
+SNAPSHOT = click.Option(["--snapshot"], default=snapshots.LATEST, show_default=True, help="The beginning of an id.")
+ORIGIN = click.Option(
+    ["--from", "origin"], type=click.Choice(["home", "standby"]), default="standby", show_default=True
+)
+_verb("run", "Save assets now and copy them to the DR site.")
+_verb("copy", "Copy what the DR site does not have yet.")
+_verb("verify", "Restore copies at the DR site, compare them, start them in isolation, ask them.", SNAPSHOT)
+_verb(
+    "restore",
+    "Put a snapshot in place of a stopped asset's data, where it is active. What was there is kept beside it.",
+    SNAPSHOT,
+    ORIGIN,
+    required=True,
+)
+_verb("list", "List the snapshots there are, and which of them are proven.")
+_verb("status", "Compare backups, copies and proofs with what was promised. Exit code 9 if a promise is broken.")
 
 
 @backup.command()
@@ -120,10 +95,11 @@ def metrics() -> None:
 
 
 @backup.command(hidden=True)
-@SERVICES
-@JSON
+@click.argument("assets", nargs=-1)
+@click.option("--here", is_flag=True)
+@click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def accept(context: Context, services: tuple[str, ...], as_json: bool) -> int:
+def accept(context: Context, assets: tuple[str, ...], here: bool, as_json: bool) -> int:  # noqa: ARG001 - as all
     """Take this host's duties and credentials from stdin: what ``init`` runs on each host."""
     handed = json.loads(sys.stdin.read())
     layout, book = Layout(), Book.load(handed["book"], "stdin")
@@ -138,41 +114,62 @@ def accept(context: Context, services: tuple[str, ...], as_json: bool) -> int:
     machine = this_machine(layout)
     if machine is None:
         raise BackupError("the duties just written are gone", where=str(layout.book))
-    duties = [duty for duty in book.select(services) if duty.role == "home"]
+    duties = [duty for duty in book.select(assets) if duty.role == "home"]
     reports = work.do(
         machine, "init", duties, lambda _, duty, steps: setup.repositories(book, layout, duty, shell, steps), _progress
     )
     return _show(context, reports, as_json)
 
 
-def _do(context: Context, verb: str, services: Sequence[str], as_json: bool, options: tuple[str, ...] = ()) -> int:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was asked for: a verb for assets, on this host or wherever they are."""
+
+    verb: str
+    assets: tuple[str, ...]
+    here: bool
+    options: Options
+
+
+def _do(context: Context, call: Call, as_json: bool) -> int:
+    machine = _local(here=call.here)
+    reports = _here(machine, call) if machine else _there(context, call)
+    code = _show(context, reports, as_json)
+    # A broken promise is one kind of failure, whatever is behind it.
+    return BackupError.exit_code if code and call.verb == "status" else code
+
+
+def _local(*, here: bool) -> Machine | None:
+    """Return this machine if the verb is for it: a services host always, a controller only if it was said so.
+
+    Raise UsageError if it was said so and the machine has no duties.
+    """
     machine = this_machine()
-    reports = _here(machine, verb, services, options) if machine else _there(context, verb, services, options)
-    return _show(context, reports, as_json)
+    if machine is None and here:
+        raise UsageError("this host has no duties", hint="run netdr backup init on a controller")
+    return machine if machine and (here or machine.book.role == "services") else None
 
 
-def _here(machine: Machine, verb: str, services: Sequence[str], options: Sequence[str]) -> tuple[JobReport, ...]:
-    given = dict(zip(options[::2], options[1::2], strict=True))
-    origin: place.Site = "home" if given.get("--from") == "home" else "standby"
-    act = work.acts(given.get("--snapshot", snapshots.LATEST), origin)[verb]
-    duties = machine.book.select(services)
-    # Without names: what this host is for. A named service that is not its business is an error of the verb itself.
-    fitting = {"copy": "home", "prove": "standby", "run": "home"}.get(verb)
-    return work.do(machine, verb, [d for d in duties if services or fitting in {None, d.role}], act, _progress)
+def _here(machine: Machine, call: Call) -> tuple[JobReport, ...]:
+    duties = machine.book.select(call.assets)
+    # Without names: what this host is for. A named asset that is not its business is an error of the verb itself.
+    fitting = {"active": "home", "home": "home", "standby": "standby"}.get(WHERE[call.verb])
+    wanted = [duty for duty in duties if call.assets or fitting in {None, duty.role}]
+    return work.do(machine, call.verb, wanted, work.acts(call.options)[call.verb], _progress)
 
 
-def _there(context: Context, verb: str, services: Sequence[str], options: tuple[str, ...]) -> tuple[JobReport, ...]:
-    wanted = remote.chosen(context.network, services)
+def _there(context: Context, call: Call) -> tuple[JobReport, ...]:
+    wanted = remote.chosen(context.network.district.protected, call.assets)
     where = placement.load(context.state, context.network.district)
-    found = remote.hosts_of(context.network, where, verb, wanted)
+    found = remote.hosts_of(context.network, where, call.verb, wanted)
     if not found:
-        raise UsageError(f"nothing to {verb}: the services are active at the DR site, where they are saved at once")
-    orders = {host: Order(verb, tuple(names), options) for host, names in found.items()}
+        raise UsageError(f"nothing to {call.verb}: what you named is active at the DR site, where it is saved at once")
+    orders = {host: Order(call.verb, tuple(names), call.options.argv) for host, names in found.items()}
     return _hosts(context).each(orders)
 
 
 def _hosts(context: Context) -> Hosts:
-    return remote.over_ssh(context.network, context.state, _progress)
+    return remote.over_ssh(context.network, context.inventory, context.state, _progress)
 
 
 def _progress(words: str) -> None:

@@ -86,7 +86,7 @@ _WORDS: Mapping[str, Callable[[Text, Facts], str]] = {
     "init": _init,
     "run": _run,
     "copy": _copy,
-    "prove": _prove,
+    "verify": _prove,
     "restore": _restore,
     "list": _list,
     "status": _status,

@@ -114,7 +114,7 @@ def _confirm(context: Context, yes: bool, en: str, zh: str) -> None:
 
 
 def _run(context: Context, scenario: Scenario, names: Sequence[str], *, as_json: bool, lost_at: float) -> None:
-    services = chosen(context.network, names)
+    services = chosen(context.network.district.services, names, "service")
     now = placement.load(context.state, context.network.district)
     plan, actions = scenario(recovery.world(context), services, now)
     run = datetime.now(UTC).strftime(f"{plan.scenario}-%Y%m%dT%H%M%SZ")

@@ -35,7 +35,7 @@ def world(context: Context) -> World:
     network, state = context.network, context.state
     return World(
         network=network,
-        services=_Services(network, remote.over_ssh(network, state)),
+        services=_Services(network, remote.over_ssh(network, context.inventory, state)),
         answering=partial(answering, network),
         witness=partial(witness.reached, network, state),
         change=partial(_change, context),
@@ -68,7 +68,7 @@ def _decide(context: Context, decided: Placement) -> None:
     placement.save(context.state, decided)
     others = [node.id for node in network.hosts("controller") if node.id != engine.controller(network)]
     text = json.dumps({"epoch": decided.epoch, "active": dict(decided.active)})
-    hosts = remote.over_ssh(network, context.state)
+    hosts = remote.over_ssh(network, context.inventory, context.state)
     netdr = str(Path(sys.executable).with_name("netdr"))
     command = [netdr, "-i", str(context.inventory.resolve()), "--state", str(context.state), "dr", "adopt"]
     for other in answering(network, others):
@@ -150,7 +150,7 @@ def _get(address: str, port: int) -> int:
 def standing(context: Context) -> dict[str, dict[str, object]]:
     """Return, for every service, where it should be active and what each of its hosts says of it."""
     network = context.network
-    hosts = remote.over_ssh(network, context.state)
+    hosts = remote.over_ssh(network, context.inventory, context.state)
     active = placement.load(context.state, network.district).active
     up = set(answering(network, [host.id for host in network.hosts("services")]))
     found: dict[str, dict[str, object]] = {}

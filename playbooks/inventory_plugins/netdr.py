@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
+from backup import schedule, timers
+from backup.duty import book_of
 from inventory import secrets as vault
 from monitoring.daemons import daemons
 from netdr.cli.context import from_environment
 from netdr.kernel.errors import NetdrError, UsageError
 
 if TYPE_CHECKING:
-    from inventory.asset import Service
     from inventory.network import Network, Node
 
 DOCUMENTATION = """
@@ -91,11 +92,8 @@ def _variables(network: Network, node: Node, folder: Path, state: Path) -> dict[
         made = daemons(netdr, folder, network.district.settings.management.account)
         found["netdr_daemons"] = [asdict(one) | {"folders": [str(path) for path in one.folders]} for one in made]
         found["netdr_revision"] = _revision(folder, state)
-    if node.role == "services":
-        found["netdr_jobs"] = [
-            {"name": f"{job}-{service.id}", "argv": [netdr, "backup", job, service.id], "every": every}
-            for service, job, every in _jobs(network, node)
-        ]
+    if node.role in {"services", "controller"}:
+        found["netdr_units"] = dict(timers.units(netdr, schedule.jobs(book_of(network, node.id))))
     return found
 
 
@@ -104,12 +102,3 @@ def _revision(folder: Path, state: Path) -> str:
     found = [path for path in (*sorted(folder.glob("*.yaml")), state / vault.VAULT) if os.access(path, os.R_OK)]
     texts = (path.name.encode() + b"\0" + path.read_bytes() for path in found)
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:12]
-
-
-def _jobs(network: Network, node: Node) -> list[tuple[Service, str, int]]:
-    """Return what a services host does by the clock: save what is at home here, prove what arrives here; in seconds."""
-    promises = {protection.id: protection for protection in network.district.protections}
-    services = network.district.services
-    saved = [(s, "run", promises[s.protection].every) for s in services if s.home == node.site]
-    proven = [(s, "prove", promises[s.protection].proof.every) for s in services if s.standby == node.site]
-    return saved + proven

@@ -40,7 +40,7 @@ def active(network: Network, **moved: str) -> Placement:
 WHERE = {
     "run": {"store": ["registry", "notices"]},
     "copy": {"store": ["registry", "notices"]},
-    "prove": {"store-b": ["registry", "notices"]},
+    "verify": {"store-b": ["registry", "notices"]},
     "restore": {"store": ["registry", "notices"]},
     "list": {"store": ["registry", "notices"], "store-b": ["registry", "notices"]},
     "status": {"store": ["registry", "notices"], "store-b": ["registry", "notices"]},
@@ -48,7 +48,7 @@ WHERE = {
 MOVED = {
     "run": {"store-b": ["registry"], "store": ["notices"]},
     "copy": {"store": ["notices"]},
-    "prove": {"store-b": ["registry", "notices"]},
+    "verify": {"store-b": ["registry", "notices"]},
     "restore": {"store-b": ["registry"], "store": ["notices"]},
     "list": {"store-b": ["registry", "notices"], "store": ["notices"]},
     "status": {"store-b": ["registry", "notices"], "store": ["notices"]},
@@ -66,17 +66,17 @@ def test_while_a_service_is_active_at_the_dr_site(network: Network, verb: str) -
 
 
 def test_services_are_chosen_in_the_inventorys_order(network: Network) -> None:
-    assert [one.id for one in chosen(network, ["notices", "registry"])] == ["registry", "notices"]
-    assert [one.id for one in chosen(network, [])] == ["registry", "notices"]
-    with pytest.raises(UsageError, match="unknown service 'portal'; known: notices, registry"):
-        chosen(network, ["portal"])
+    assert [one.id for one in chosen(network.district.protected, ["notices", "registry"])] == ["registry", "notices"]
+    assert [one.id for one in chosen(network.district.protected, [])] == ["registry", "notices", "netdr", "configs"]
+    with pytest.raises(UsageError, match="unknown asset 'portal'; known: configs, netdr, notices, registry"):
+        chosen(network.district.protected, ["portal"])
 
 
 def test_a_host_is_asked_for_json_and_read(network: Network) -> None:
     shell = FakeShell([when("run", code=9, out=reported("run", "registry"))])
     reports = hosts(network, {"store": shell}).ask("store", Order("run", ("registry",)))
     assert [report.service for report in reports] == ["registry"]
-    assert shell.calls[0][1:] == ("backup", "run", "registry", "--json")
+    assert shell.calls[0][1:] == ("backup", "run", "registry", "--here", "--json")
 
 
 def test_a_problem_keeps_its_kind_on_the_way(network: Network) -> None:
@@ -149,7 +149,7 @@ def test_a_carry_that_is_not_saved_restores_nothing(network: Network) -> None:
 
 
 def test_ssh_checks_the_pinned_key_and_nothing_else(network: Network, tmp_path: Path) -> None:
-    shell = over_ssh(network, tmp_path).shell("store")
+    shell = over_ssh(network, LINWU, tmp_path).shell("store")
     assert isinstance(shell, SshShell)
     argv = shell.argv("true")
     assert {"StrictHostKeyChecking=yes", "BatchMode=yes", "IdentitiesOnly=yes"} <= set(argv)

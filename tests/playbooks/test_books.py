@@ -46,7 +46,7 @@ def test_an_unknown_service_is_refused_in_words(ansible: Ansible, tmp_path: Path
     state = str(tmp_path / "state")
     done = ansible("ansible-playbook", *arguments, NETDR_INVENTORY=str(LINWU), NETDR_STATE=state)
     assert done.returncode == 2
-    assert "unknown service 'nosuch'; known: notices, registry" in done.stderr + done.stdout
+    assert "unknown asset 'nosuch'; known: configs, netdr, notices, registry" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
 
 
@@ -66,10 +66,10 @@ RENDER = """
         dest: "%(out)s/{{ inventory_hostname }}-{{ service_file.path | basename }}"
       loop: "{{ netdr_daemons | default([]) }}"
       loop_control: {loop_var: daemon}
-    - template:
-        src: "%(jobs)s/{{ item.1 }}.j2"
-        dest: "%(out)s/{{ inventory_hostname }}-netdr-{{ item.0.name }}.{{ item.1 }}"
-      loop: "{{ netdr_jobs | default([]) | product(['service', 'timer']) }}"
+    - copy:
+        content: "{{ item.value }}"
+        dest: "%(out)s/{{ inventory_hostname }}-{{ item.key }}"
+      loop: "{{ netdr_units | default({}) | dict2items }}"
 """
 
 
@@ -83,7 +83,7 @@ def written(
     out.mkdir()
     # Templates are looked for beside the playbook.
     shutil.copytree(roles / "monitor" / "templates", tmp_path / "templates")
-    book.write_text(RENDER % {"role": roles / "monitor", "jobs": roles / "backup" / "templates", "out": out})
+    book.write_text(RENDER % {"role": roles / "monitor", "out": out})
     done = ansible(
         "ansible-playbook", str(book), "-l", "hosts", "-e", f"ansible_service_mgr={request.param}",
         NETDR_INVENTORY=str(LINWU), NETDR_STATE="/var/lib/netdr",
@@ -97,8 +97,11 @@ def test_service_files(written: tuple[str, Path]) -> None:
     texts = {path.name: path.read_text() for path in out.iterdir()}
     daemons = ("netdr-alertmanager", "netdr-exporter", "netdr-prometheus")
     end = ".service" if kind == "systemd" else ""
-    jobs = {f"{host}-netdr-{verb}-{service}.{part}" for host, verb in (("store", "run"), ("store-b", "prove"))
-            for service in ("registry", "notices") for part in ("service", "timer")}  # fmt: skip
+    done = {"store": ("run", "prune"), "store-b": ("tend", "verify", "prune"), "warden": ("run", "prune")}
+    kept = {"store": ("registry", "notices"), "warden": ("netdr", "configs")}
+    kept["store-b"] = (*kept["store"], *kept["warden"])
+    jobs = {f"{host}-netdr-{verb}-{asset}.{part}" for host, verbs in done.items() for verb in verbs
+            for asset in kept[host] for part in ("service", "timer")}  # fmt: skip
     assert set(texts) == jobs | {f"{host}-{name}{end}" for host in ("warden", "warden-b") for name in daemons}
     assert not [name for name, text in texts.items() if "{{" in text or "{%" in text]
     for name, text in texts.items():
@@ -112,7 +115,7 @@ def test_timers_keep_the_promises_of_the_inventory(written: tuple[str, Path]) ->
     every = parsed(out / "store-netdr-run-registry.timer")["OnUnitActiveSec"]
     assert int(every) == seconds(protections["gold"]["every"])
     command = parsed(out / "store-netdr-run-registry.service")["ExecStart"]
-    assert shlex.split(command)[1:] == ["backup", "run", "registry"]
+    assert shlex.split(command)[1:] == ["backup", "run", "registry", "--here"]
 
 
 def seconds(text: str) -> int:

@@ -23,7 +23,7 @@ def backups(stage: Stage, figures: Figures) -> None:
         saved = stage.json(stage.controller, "backup", "run", limit=300)
         figures.snapshots_copied = sum(_ok(report) for report in saved["reports"])
     with stage.step("restore at the DR site, hash, start, ask: the proof", "在容灾站点恢复、校验、启动、查询：验证"):
-        proven = stage.json(stage.controller, "backup", "prove", limit=300)
+        proven = stage.json(stage.controller, "backup", "verify", limit=300)
         figures.proofs_passed = sum(_ok(report) for report in proven["reports"])
 
 
@@ -36,7 +36,7 @@ def tampering(stage: Stage, figures: Figures) -> None:
         f"flip one byte of the DR copy of {service}: the proof turns red", f"篡改 {service} 副本的一个字节：验证变红"
     ):
         flipped = json.loads(stage.at(host, *flip))
-        red = stage.json(stage.controller, "backup", "prove", service, limit=120, codes=(ProofError.exit_code,))
+        red = stage.json(stage.controller, "backup", "verify", service, limit=120, codes=(ProofError.exit_code,))
         stage.at(host, *flip, flipped["pack"], str(flipped["offset"]))
         problems = [problem for report in red["reports"] for problem in report["problems"]]
         figures.tamper_detected = any(problem["kind"] == ProofError.kind for problem in problems)

@@ -36,7 +36,7 @@ def lose_main_site(fake: FakeWorld) -> None:
 
 
 def go(fake: FakeWorld, tmp_path: Path, verb: str) -> tuple[Done, ...]:
-    services = chosen(fake.network, [])
+    services = chosen(fake.network.district.services, [])
     now = fake.placements[-1] if fake.placements else placement.home(fake.network.district)
     plan, actions = (failover if verb == "failover" else failback)(fake.world(), services, now)
     journal = Journal(tmp_path / f"{verb}.db")
@@ -132,4 +132,4 @@ def test_figures_come_from_the_events(fake: FakeWorld, tmp_path: Path) -> None:
 
 def test_an_unknown_service_lists_the_known_ones(network: Network) -> None:
     with pytest.raises(UsageError, match="unknown service 'mail'; known: approval, credit"):
-        chosen(network, ["mail"])
+        chosen(network.district.services, ["mail"], "service")
