@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from inventory.asset import Asset, Protection, Service
+from inventory.holding import holder, services_host
 from inventory.network import Network
 from netdr.kernel.errors import BackupError, UsageError, unknown
 
@@ -113,27 +114,6 @@ def book_of(network: Network, host: str) -> Book:
     return Book(
         host, "controller" if node.role == "controller" else "services", str(network.node(server).loopback), duties
     )
-
-
-def holder(network: Network, asset: Asset, site: str) -> str:
-    """Return the host that holds an asset at a site: copies are on a services host, whatever holds the asset at home.
-
-    Raise UsageError if there is none.
-    """
-    if asset.on == "services" or site != asset.home:
-        return services_host(network, site)
-    found = network.hosts("controller", site)
-    if not found:
-        raise UsageError(f"no controller at site '{site}'", hint="add one to hosts.yaml")
-    return found[0].id
-
-
-def services_host(network: Network, site: str) -> str:
-    """Return the id of the services host at a site. Raise UsageError if there is none."""
-    found = network.hosts("services", site)
-    if not found:
-        raise UsageError(f"no services host at site '{site}'", hint="add one to hosts.yaml")
-    return found[0].id
 
 
 def read(path: Path) -> Book | None:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from backup import report, snapshots
-from backup.duty import Book, book_of, holder, services_host
+from backup.duty import Book, book_of
 from backup.host import Shell, SshShell, Watch, stop_all
 from backup.report import JobReport
 from backup.verbs import WHERE, Where
 from inventory.asset import Asset
+from inventory.holding import holder, services_host
 from inventory.network import Network
 from inventory.placement import Placement
 from netdr.kernel.errors import BackupError, NetdrError, Problems, StoppedError, UsageError, unknown
@@ -75,13 +76,22 @@ class Hosts:
 
         Raise UnreachableError if it does not answer, BackupError or what it raised itself if it reports nothing.
         """
-        program = str(Path(sys.executable).with_name("netdr"))
-        argv = [program, "backup", order.verb, *order.services, "--here", "--json", *order.options]
+        argv = [_program(), "backup", order.verb, *order.services, "--here", "--json", *order.options]
         result = self.shell(host).run(argv, limit=order.limit, stdin=order.stdin, watch=self.watch)
         if not result.out.lstrip().startswith("{"):
             hint = "is netdr installed there at the same path as here?"
             raise BackupError(f"netdr backup {order.verb} failed", where=host, why=result.last_words, hint=hint)
         return report.load(result.out)
+
+    def metrics(self, host: str, limit: float) -> str:
+        """Return what ``netdr backup metrics`` prints on a host.
+
+        Raise UnreachableError if it does not answer within ``limit`` seconds, BackupError if it has nothing to tell.
+        """
+        result = self.shell(host).run([_program(), "backup", "metrics"], limit=limit)
+        if result.code != 0:
+            raise BackupError("netdr backup metrics failed", where=host, why=result.last_words)
+        return result.out
 
     def each(self, orders: Mapping[str, Order]) -> tuple[JobReport, ...]:
         """Have several hosts carry out their orders at the same time.
@@ -104,6 +114,10 @@ class Hosts:
         except NetdrError as error:
             problems = error.problems if isinstance(error, Problems) else (error,)
             return tuple(JobReport(name, host, order.verb, 0.0, {}, {}, problems) for name in order.services)
+
+
+def _program() -> str:
+    return str(Path(sys.executable).with_name("netdr"))
 
 
 def over_ssh(network: Network, inventory: Path, state: Path, watch: Watch | None = None) -> Hosts:

@@ -1,8 +1,8 @@
 """The exporter's HTTP server: snmp_exporter's interface, on a loopback address.
 
 ``GET /snmp?target=T&module=A,B&auth=U`` answers a scrape: 400 for what is unknown, 500 with the cause for what failed,
-so that ``up`` is 0. ``/metrics`` is the exporter's own, ``/-/healthy`` says that it runs. HTTP is served by threads,
-SNMP by the event loop that ``serve`` runs in.
+so that ``up`` is 0. ``GET /backup?target=HOST`` hands on what a host says of its backups. ``/metrics`` is the
+exporter's own, ``/-/healthy`` says that it runs. HTTP is served by threads, SNMP by the event loop that ``serve`` runs in.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from monitoring.render import CONTENT_TYPE
 from monitoring.scrape import Request, Scraper
 from monitoring.telemetry import Telemetry
-from netdr.kernel.errors import MonitorError, UsageError
+from netdr.kernel.errors import MonitorError, NetdrError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +38,36 @@ class Reply:
     body: str
 
 
+# Given a host's id and how many seconds it may take, return its metrics as text. Raise UsageError for an unknown host,
+# another NetdrError if it does not answer.
+AskHost = Callable[[str, float], str]
+
+
 def parse_request(query: str, timeout: str | None, default_auth: str) -> Request:
     """Given a query and Prometheus' timeout header, return the request. Raise UsageError if it is not one."""
     fields = parse_qs(query)
-    if len(fields.get("target", [])) != 1:
-        raise UsageError("'target' has to be given once", hint="/snmp?target=DEVICE&module=if_mib")
+    target = _target(fields, "/snmp?target=DEVICE&module=if_mib")
     if len(fields.get("auth", [])) > 1:
         raise UsageError("'auth' may be given once")
     modules = tuple(name for given in fields.get("module", ["if_mib"]) for name in given.split(",") if name)
-    try:
-        seconds = float(timeout) if timeout else DEFAULT_TIMEOUT_S
-    except ValueError:
-        raise UsageError(f"not a number of seconds: {timeout!r}", where=TIMEOUT_HEADER) from None
     auth = fields.get("auth", [default_auth])[0]
-    return Request(fields["target"][0], modules, auth, timeout_s=max(seconds - MARGIN_S, MARGIN_S))
+    return Request(target, modules, auth, timeout_s=parse_timeout(timeout))
+
+
+def _target(fields: Mapping[str, list[str]], example: str) -> str:
+    found = fields.get("target", [])
+    if len(found) != 1:
+        raise UsageError("'target' has to be given once", hint=example)
+    return found[0]
+
+
+def parse_timeout(header: str | None) -> float:
+    """Return how many seconds an answer may take. Raise UsageError if Prometheus' header is not a number."""
+    try:
+        seconds = float(header) if header else DEFAULT_TIMEOUT_S
+    except ValueError:
+        raise UsageError(f"not a number of seconds: {header!r}", where=TIMEOUT_HEADER) from None
+    return max(seconds - MARGIN_S, MARGIN_S)
 
 
 class Exporter(ThreadingHTTPServer):
@@ -60,10 +77,12 @@ class Exporter(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], scraper: Scraper, telemetry: Telemetry, default_auth: str) -> None:
+    def __init__(
+        self, address: tuple[str, int], scraper: Scraper, telemetry: Telemetry, default_auth: str, backups: AskHost
+    ) -> None:
         """Listen on an address. Raise MonitorError if that is not possible."""
         self.loop = asyncio.get_running_loop()
-        self.scraper, self.telemetry, self.default_auth = scraper, telemetry, default_auth
+        self.scraper, self.telemetry, self.default_auth, self.backups = scraper, telemetry, default_auth, backups
         try:
             super().__init__(address, _Handler)
         except OSError as error:
@@ -101,6 +120,18 @@ class Exporter(ThreadingHTTPServer):
             log.warning("scrape failed: %s", error)
             return Reply(500, f"An error has occurred while serving metrics:\n\nsnmp_error {error.report()}\n")
 
+    def backup(self, query: str, timeout: str | None) -> Reply:
+        """Answer ``/backup``, called from a thread of the HTTP server."""
+        try:
+            host = _target(parse_qs(query), "/backup?target=HOST")
+            return Reply(200, self.backups(host, parse_timeout(timeout)))
+        except UsageError as error:
+            self.telemetry.refused()
+            return Reply(400, f"{error.report()}\n")
+        except NetdrError as error:
+            log.warning("backups: %s", error)
+            return Reply(500, f"{error.report()}\n")
+
     def _ask(self, request: Request) -> str:
         """Have the event loop answer. Raise MonitorError if it is too busy even to notice that time is over."""
         answer = asyncio.run_coroutine_threadsafe(self.scraper.scrape(request), self.loop)
@@ -121,12 +152,14 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         if url.path == "/snmp":
             self._send(server.scrape(url.query, self.headers.get(TIMEOUT_HEADER)))
+        elif url.path == "/backup":
+            self._send(server.backup(url.query, self.headers.get(TIMEOUT_HEADER)))
         elif url.path == "/metrics":
             self._send(Reply(200, server.telemetry.text().decode()))
         elif url.path == "/-/healthy":
             self._send(Reply(200, "Healthy\n"))
         else:
-            self._send(Reply(404, "known paths: /snmp, /metrics, /-/healthy\n"))
+            self._send(Reply(404, "known paths: /snmp, /backup, /metrics, /-/healthy\n"))
 
     def _send(self, reply: Reply) -> None:
         body = reply.body.encode()

@@ -15,6 +15,7 @@ import yaml
 
 from inventory.model import Monitoring
 from inventory.network import Network
+from monitoring import protection
 from monitoring.daemons import ALERTMANAGER, EXPORTER, PROMETHEUS
 from monitoring.targets import Target, targets
 
@@ -46,7 +47,12 @@ def prometheus_config(network: Network) -> Document:
         },
         "rule_files": ["rules.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [ALERTMANAGER]}]}]},
-        "scrape_configs": [_devices_job(network), _job("exporter", EXPORTER), _prometheus_job()],
+        "scrape_configs": [
+            _devices_job(network),
+            _job("exporter", EXPORTER),
+            protection.backup_job(network),
+            _prometheus_job(),
+        ],
     }
 
 
@@ -83,12 +89,11 @@ def _prometheus_job() -> Document:
 
 
 def rules(network: Network) -> Document:
-    """Return the links of the inventory as series, and the alerts of ``alerts.yaml`` with the inventory's durations."""
+    """Return links and promises of the inventory as series, and the alerts of ``alerts/`` with its durations."""
     monitoring = network.district.settings.monitoring
-    groups = [
-        {**group, "rules": [_timed(rule, monitoring) for rule in group["rules"]]} for group in _alerts()["groups"]
-    ]
-    return {"groups": [{"name": "inventory", "rules": list(_link_ports(network))}, *groups]}
+    groups = [{**group, "rules": [_timed(rule, monitoring) for rule in group["rules"]]} for group in _alerts()]
+    known = [*_link_ports(network), *protection.series(network)]
+    return {"groups": [{"name": "inventory", "rules": known}, *groups]}
 
 
 def _link_ports(network: Network) -> Iterator[Document]:
@@ -116,9 +121,9 @@ def _timed(rule: Document, monitoring: Monitoring) -> Document:
 
 
 @cache
-def _alerts() -> Document:
-    found: Document = yaml.safe_load((Path(__file__).parent / "alerts.yaml").read_text(encoding="utf-8"))
-    return found
+def _alerts() -> list[Document]:
+    files = sorted((Path(__file__).parent / "alerts").glob("*.yaml"))
+    return [group for file in files for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
 
 
 def alertmanager_config(network: Network) -> Document:
@@ -138,6 +143,7 @@ def alertmanager_config(network: Network) -> Document:
             _inhibit("DeviceUnreachable", "LinkDown|OspfNeighborsLost|BgpSessionDown", ["end_a"]),
             _inhibit("DeviceUnreachable", "LinkDown|OspfNeighborsLost|BgpSessionDown", ["end_b"]),
             _inhibit("LinkDown", "OspfNeighborsLost|BgpSessionDown", ["link"]),
+            _inhibit("BackupHostSilent", "Backup(TooOld|Missing)|CopyTooOld|ProofTooOld|StreamBehind", ["instance"]),
         ],
         "receivers": [{"name": "noc", **webhook}],
     }

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from backup.duty import services_host
 from backup.recovery.plan import Plan, failover_plan
 from backup.recovery.run import Action
 from backup.recovery.world import Facts, World, site_of_kind
 from inventory.asset import Service
+from inventory.holding import services_host
 from inventory.placement import Placement
 from netdr.kernel.errors import RecoveryError, UnreachableError
 

@@ -7,17 +7,20 @@ import logging
 import signal
 import time
 from dataclasses import asdict
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import click
 
+from backup import remote
 from monitoring import prometheus
 from monitoring.daemons import EXPORTER
+from monitoring.protection import duties
 from monitoring.status import Alert, TargetState, Watcher
 from monitoring.targets import targets, users
 from netdr.cli.context import Context, print_json
-from netdr.kernel.errors import MonitorError, UsageError
+from netdr.kernel.errors import MonitorError, UsageError, unknown
 
 
 @click.group()
@@ -75,6 +78,14 @@ def _address(listen: str) -> tuple[str, int]:
     return str(address), number
 
 
+def _backups(ctx: Context, host: str, seconds: float) -> str:
+    """Ask a host over ssh how its backups are: what Prometheus scrapes as ``/backup?target=HOST``."""
+    known = {name for name, _ in duties(ctx.network)}
+    if host not in known:
+        raise UsageError(unknown("host with backups", host, known))
+    return remote.over_ssh(ctx.network, ctx.inventory, ctx.state).metrics(host, seconds)
+
+
 async def _export(ctx: Context, address: tuple[str, int]) -> None:
     # Imported here: generate, status and wait need neither pysnmp nor prometheus-client.
     from monitoring.exporter import Exporter  # noqa: PLC0415 - see above
@@ -86,7 +97,7 @@ async def _export(ctx: Context, address: tuple[str, int]) -> None:
     telemetry, known = Telemetry(), users(ctx.network, ctx.secrets)
     # Scrapes under way when it is stopped are cancelled with the event loop; sockets close with the process.
     scraper = Scraper(targets(ctx.network), shipped(), known, Engines().open, telemetry)
-    server = Exporter(address, scraper, telemetry, default_auth=next(iter(known)))
+    server = Exporter(address, scraper, telemetry, default_auth=next(iter(known)), backups=partial(_backups, ctx))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -15,9 +15,17 @@ from monitoring.snmp import SnmpError, User, parse_oid
 from monitoring.targets import targets
 from monitoring.telemetry import Telemetry
 from monitoring.testing import FakeAgent
-from netdr.kernel.errors import MonitorError, UsageError
+from netdr.kernel.errors import MonitorError, UnreachableError, UsageError
 
 UPTIME = parse_oid("1.3.6.1.2.1.1.3.0")
+
+
+def backups(host: str, seconds: float) -> str:
+    if host == "nobody":
+        raise UsageError("unknown host with backups 'nobody'; known: store")
+    if host == "store-b":
+        raise UnreachableError("the host does not answer ssh", where=host)
+    return f"netdr_backup_held 0\n# {seconds}\n"
 
 
 def fetch(port: int, path: str) -> tuple[int, str]:
@@ -35,7 +43,7 @@ def ask(network: Network, user: User, agent: FakeAgent, *paths: str) -> list[tup
     async def run() -> list[tuple[int, str]]:
         telemetry, stop = Telemetry(), asyncio.Event()
         scraper = Scraper(targets(network), shipped(), {user.name: user}, lambda _address, _user: agent, telemetry)
-        server = Exporter(("127.0.0.1", 0), scraper, telemetry, user.name)
+        server = Exporter(("127.0.0.1", 0), scraper, telemetry, user.name, backups)
         serving = asyncio.create_task(server.serve(stop))
         port = int(server.server_address[1])
         got = [await asyncio.to_thread(fetch, port, path) for path in paths]
@@ -54,7 +62,7 @@ def test_serves_scrapes_health_and_itself(network: Network, user: User) -> None:
     assert health == (200, "Healthy\n")
     assert 'snmp_collection_duration_seconds_count{module="system"} 1.0' in itself[1]
     assert "process_cpu_seconds_total" in itself[1]
-    assert elsewhere == (404, "known paths: /snmp, /metrics, /-/healthy\n")
+    assert elsewhere == (404, "known paths: /snmp, /backup, /metrics, /-/healthy\n")
 
 
 def test_what_is_unknown_is_400_and_counted(network: Network, user: User) -> None:
@@ -77,9 +85,9 @@ def test_a_port_in_use_is_told(network: Network, user: User) -> None:
     async def run() -> None:
         telemetry = Telemetry()
         scraper = Scraper(targets(network), shipped(), {user.name: user}, lambda _a, _u: FakeAgent({}), telemetry)
-        first = Exporter(("127.0.0.1", 0), scraper, telemetry, user.name)
+        first = Exporter(("127.0.0.1", 0), scraper, telemetry, user.name, backups)
         try:
-            Exporter(("127.0.0.1", int(first.server_address[1])), scraper, telemetry, user.name)
+            Exporter(("127.0.0.1", int(first.server_address[1])), scraper, telemetry, user.name, backups)
         finally:
             first.server_close()
 
@@ -111,3 +119,14 @@ def test_reads_requests_as_snmp_exporter_does(query: str, timeout: str | None, e
 def test_refuses_requests_that_are_none(call: Callable[[], Request], text: str) -> None:
     with pytest.raises(UsageError, match=text):
         call()
+
+
+def test_what_a_host_says_of_its_backups_is_handed_on(network: Network, user: User) -> None:
+    paths = ("/backup?target=store", "/backup?target=nobody", "/backup?target=store-b", "/backup", "/metrics")
+    good, unknown, silent, nameless, itself = ask(network, user, FakeAgent({}), *paths)
+    # Prometheus waits 10 s if it does not say how long; the answer is there a quarter of a second before.
+    assert good == (200, "netdr_backup_held 0\n# 9.75\n")
+    assert unknown == (400, "unknown host with backups 'nobody'; known: store\n")
+    assert silent == (500, "store-b: the host does not answer ssh\n")
+    assert nameless[0] == 400
+    assert "snmp_request_errors_total 2.0" in itself[1]
