@@ -1,7 +1,8 @@
 """What a host knows to have been saved, copied and proven: one line of JSON each, chained by hash, only ever added to.
 
 restic itself calls a repository fine when a snapshot has been deleted or skipped. The ledger remembers that it was
-there.
+there. A line's hash covers its bytes, and they hold the hash of the line before: adding a line reads only the last one,
+checking 100,000 takes a second.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +21,17 @@ from typing import IO, Literal
 from backup.manifest import canonical
 from netdr.kernel.errors import BackupError
 
-Kind = Literal["snapshot", "copy", "proof", "failure"]
+# snapshot, copy: made, copied (by the home host). arrival: first seen at the DR site. read: stored bytes that were read
+# again. proof: a restore was tried. failure: a job failed. prune: snapshots forgotten. hold, release: the brake.
+# base: a base backup of the stream. anchor: how far the other host's ledger was, and its hash there.
+Kind = Literal["snapshot", "copy", "arrival", "read", "proof", "failure", "prune", "hold", "release", "base", "anchor"]
+Event = tuple[datetime, Mapping[str, str]]
 _START = "0" * 64
+# The end of every line: its hash, over all that stands before it.
+_HASH = ',"hash":"'
+_END = len(_HASH) + 64 + len('"}')
+# Bytes. Most lines are shorter than 1 kB.
+_BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,103 +48,123 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The ledger of one service on one host."""
+    """The ledger of one asset on one host."""
 
     path: Path
 
     def lines(self) -> tuple[Line, ...]:
         """Return every line. Raise BackupError, naming the line, if the chain does not hold."""
-        if not self.path.exists():
-            return ()
-        with self.path.open(encoding="utf-8") as file:
-            return _parse(file.read(), str(self.path))
+        return parse(self.text(), str(self.path))
 
     def text(self) -> str:
         """Return the file as it is, for a copy that travels with the next snapshot."""
-        return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        return self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
+
+    def last(self) -> Line | None:
+        """Return the last line, None if there is none; it alone is read and checked."""
+        if not self.path.exists():
+            return None
+        with self.path.open("rb") as file:
+            return self._last(file)[0]
 
     def add(self, kind: Kind, at: datetime, facts: Mapping[str, str]) -> Line:
-        """Add an event and return its line when it is on disk. Raise BackupError if the chain does not hold."""
+        """Add an event and return its line when it is on disk. Raise BackupError if the last line is damaged."""
+        return self.extend(kind, [(at, facts)])[0]
+
+    def extend(self, kind: Kind, events: Iterable[Event]) -> tuple[Line, ...]:
+        """Add several events of a kind and return their lines when all are on disk. Raise as ``add`` does."""
         with self._locked() as file:
-            text = file.read()
-            lines = _parse(text, str(self.path))
-            line = _next(lines[-1] if lines else None, kind, at, facts)
+            before, end = self._last(file)
+            lines: list[Line] = []
+            rows: list[str] = []
+            for at, facts in events:
+                before, row = _next(before, kind, at, facts)
+                lines.append(before)
+                rows.append(f"{row}\n")
             # A crash can leave the beginning of a line without its end: it was never acknowledged, so it goes.
-            file.truncate(len(text[: text.rfind("\n") + 1].encode()))
-            file.seek(0, os.SEEK_END)
-            file.write(_dump(line) + "\n")
+            file.truncate(end)
+            file.seek(end)
+            file.write("".join(rows).encode())
             file.flush()
             os.fsync(file.fileno())
-        return line
+        return tuple(lines)
 
-    def learn(self, text: str) -> int:
-        """Add the snapshots of another host's ledger that this one does not have and return how many.
-
-        ``text`` came with a snapshot. Raise BackupError if its chain does not hold.
-        """
-        return self.know(
-            (line.at, line.facts) for line in _parse(text, "the source's ledger") if line.kind == "snapshot"
-        )
-
-    def know(self, snapshots: Iterable[tuple[datetime, Mapping[str, str]]]) -> int:
+    def know(self, snapshots: Iterable[Event]) -> int:
         """Add the snapshots, given as time and facts, whose ``id`` this ledger does not have; return how many."""
         known = {line.facts["id"] for line in self.lines() if line.kind == "snapshot"}
         unknown = [(at, facts) for at, facts in snapshots if facts["id"] not in known]
-        for at, facts in unknown:
-            self.add("snapshot", at, facts)
-        return len(unknown)
+        return len(self.extend("snapshot", unknown)) if unknown else 0
+
+    def _last(self, file: IO[bytes]) -> tuple[Line | None, int]:
+        """Return the last whole line of an open file and where it ends."""
+        row, end = _last_row(file)
+        return (_line(row, f"{self.path}, last line") if row else None), end
 
     @contextmanager
-    def _locked(self) -> Iterator[IO[str]]:
+    def _locked(self) -> Iterator[IO[bytes]]:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.path.open("a+", encoding="utf-8") as file:
+        with os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
             yield file
 
 
-def last(lines: tuple[Line, ...], kind: Kind) -> Line | None:
+def last(lines: Sequence[Line], kind: Kind) -> Line | None:
     """Return the newest line of a kind, None if there is none."""
     return next((line for line in reversed(lines) if line.kind == kind), None)
 
 
-def _next(before: Line | None, kind: Kind, at: datetime, facts: Mapping[str, str]) -> Line:
-    number = before.number + 1 if before else 1
-    chain = before.hash if before else _START
-    return Line(number, kind, at, dict(facts), chain, _hash(number, kind, at, facts, chain))
+def parse(text: str, where: str) -> tuple[Line, ...]:
+    """Return the lines of a ledger's text; a last line without its end was never acknowledged.
 
-
-def _hash(number: int, kind: str, at: datetime, facts: Mapping[str, str], before: str) -> str:
-    value = [number, kind, at.isoformat(), dict(facts), before]
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def _dump(line: Line) -> str:
-    value = {"number": line.number, "kind": line.kind, "at": line.at.isoformat(), "facts": dict(line.facts)}
-    return canonical({**value, "before": line.before, "hash": line.hash})
-
-
-def _parse(text: str, where: str) -> tuple[Line, ...]:
+    Raise BackupError, naming ``where`` and the line, if the chain does not hold.
+    """
     lines: list[Line] = []
-    complete = text[: text.rfind("\n") + 1]
-    for number, row in enumerate(complete.splitlines(), start=1):
+    before = _START
+    for number, row in enumerate(text[: text.rfind("\n") + 1].split("\n")[:-1], start=1):
         line = _line(row, f"{where}:{number}")
-        before = lines[-1].hash if lines else _START
-        honest = _hash(line.number, line.kind, line.at, line.facts, line.before)
-        # The row too: Python reads a time that is written in another way as the same time.
-        if (line.number, line.before, line.hash, row) != (number, before, honest, _dump(line)):
-            raise _broken(f"{where}:{number}", "the chain of hashes does not hold here")
+        if (line.number, line.before) != (number, before):
+            raise _broken(f"{where}:{number}", _CHAIN)
+        before = line.hash
         lines.append(line)
     return tuple(lines)
 
 
+_CHAIN = "the chain of hashes does not hold here"
+
+
+def _next(before: Line | None, kind: Kind, at: datetime, facts: Mapping[str, str]) -> tuple[Line, str]:
+    number, chain = (before.number + 1, before.hash) if before else (1, _START)
+    value = {"number": number, "kind": kind, "at": at.isoformat(), "facts": dict(facts), "before": chain}
+    body = canonical(value).removesuffix("}")
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return Line(number, kind, at, dict(facts), chain, digest), f'{body}{_HASH}{digest}"}}'
+
+
 def _line(row: str, where: str) -> Line:
+    body, end = row[:-_END], row[-_END:]
+    digest = end[len(_HASH) : -2]
+    if end != f'{_HASH}{digest}"}}' or hashlib.sha256(body.encode()).hexdigest() != digest:
+        raise _broken(where, _CHAIN)
     try:
         value = json.loads(row)
         at = datetime.fromisoformat(value["at"])
-        return Line(value["number"], value["kind"], at, value["facts"], value["before"], value["hash"])
+        return Line(value["number"], value["kind"], at, value["facts"], value["before"], digest)
     except (ValueError, TypeError, LookupError) as error:
         raise _broken(where, str(error)) from error
+
+
+def _last_row(file: IO[bytes]) -> tuple[str, int]:
+    size = file.seek(0, os.SEEK_END)
+    block = _BLOCK
+    while True:
+        start = max(0, size - block)
+        file.seek(start)
+        tail = file.read(size - start)
+        end = tail.rfind(b"\n")
+        begin = tail.rfind(b"\n", 0, max(end, 0))
+        if start == 0 or (end >= 0 and begin >= 0):
+            return tail[begin + 1 : max(end, 0)].decode("utf-8", "replace"), start + end + 1
+        block *= 4
 
 
 def _broken(where: str, why: str) -> BackupError:

@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
-from backup import fetch, postgres, restored, snapshots, source, throwaway
+from backup import anchors, fetch, postgres, restored, snapshots, source, throwaway
+from backup.anchors import Told
 from backup.bubble import Bubble, blow
 from backup.duty import Duty
 from backup.ledger import Line
@@ -64,7 +65,8 @@ def _prove(machine: Machine, duty: Duty, steps: Steps, wanted: str, work: Path) 
             ledger.know((machine.clock(), snapshots.facts(one)) for one in found)
         with steps.step("restore and hash"):
             back = restored.restore(machine.plain_restic, repository, snapshot, work / "restored")
-        ledger.learn(back.ledger)
+        told = Told(snapshot.host, back.ledger, snapshots.as_of(snapshot))
+        anchors.learn(ledger, machine.book.host, told, machine.clock())
         asked = _ask(duty, back, work, steps)
         gone = _gone(snapshots.lost(ledger.lines(), found), repository.label)
         if gone:

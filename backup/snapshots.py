@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from backup.gaps import forgotten
 from backup.ledger import Line
 from backup.manifest import Manifest
 from backup.restic import Snapshot
@@ -64,5 +65,6 @@ def facts(one: Snapshot) -> dict[str, str]:
 
 def lost(lines: Iterable[Line], found: Iterable[Snapshot]) -> tuple[Line, ...]:
     """Return the ledger's lines of snapshots that are not in the repository: deleted, or skipped by a copy."""
-    present = {one.source for one in found}
-    return tuple(line for line in lines if line.kind == "snapshot" and line.facts["id"] not in present)
+    known = tuple(lines)
+    settled = {one.source for one in found} | forgotten(known)
+    return tuple(line for line in known if line.kind == "snapshot" and line.facts["id"] not in settled)
