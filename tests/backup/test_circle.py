@@ -106,7 +106,7 @@ def test_a_damaged_list_of_snapshots_is_red_although_restic_says_0(broken: Machi
 def test_a_query_that_is_not_true(saved: Pair) -> None:
     duty = saved.standby.book.duties["approval"]
     data = Postgres(kind="postgresql", database="approval", queries={"115 items": "SELECT count(*) = 115 FROM item"})
-    wrong = dataclasses.replace(duty, service=duty.asset.model_copy(update={"data": (data,)}))
+    wrong = dataclasses.replace(duty, asset=duty.asset.model_copy(update={"data": (data,)}))
     book = dataclasses.replace(saved.standby.book, duties={"approval": wrong})
     report = saved.do(dataclasses.replace(saved.standby, book=book), "prove", "approval")
     assert "the query '115 items' is not true" in words(report)
@@ -384,7 +384,7 @@ def test_the_list_says_what_is_proven(saved: Pair) -> None:
 
 def with_data(machine: Machine, name: str, *data: Files | Postgres) -> Machine:
     duty = machine.book.duties[name]
-    changed = dataclasses.replace(duty, service=duty.asset.model_copy(update={"data": data}))
+    changed = dataclasses.replace(duty, asset=duty.asset.model_copy(update={"data": data}))
     return dataclasses.replace(machine, book=dataclasses.replace(machine.book, duties={name: changed}))
 
 
