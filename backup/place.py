@@ -1,4 +1,6 @@
-"""Put a snapshot into service: the database recreated and the files in place, on the host that will serve them.
+"""Put a snapshot, or a moment of the stream, into service, on the host that will serve it.
+
+The database is made anew and the files take the place of the old ones.
 
 What was there before is kept beside it (database ``<name>_before_restore``, folder ``<path>.before-restore``), once.
 The service must be stopped: whoever is connected to the database is disconnected.
@@ -8,6 +10,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -18,50 +22,96 @@ from backup.postgres import Cluster, identifier, literal
 from backup.report import Steps
 from backup.repository import Layout
 from backup.restic import Repository
+from backup.stream import extract
 from inventory.asset import Files, Postgres
+from netdr.kernel.errors import BackupError
 
 Site = Literal["home", "standby"]
 
 _DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name"
 
 
-def run(
-    machine: Machine, duty: Duty, steps: Steps, wanted: str = snapshots.LATEST, origin: Site = "standby"
-) -> Mapping[str, object]:
-    """Restore a snapshot from the repository of ``origin`` into the service's own places and return the facts.
+@dataclass(frozen=True)
+class Fetched:
+    """What is to be put in place: the trees of databases and of files, and what is known of them."""
 
-    Facts: ``snapshot``, ``source``, ``as_of`` (everything acknowledged before it is back), ``manifest``, ``files``,
-    ``bytes``. Nothing is touched before the restored tree has been compared with its manifest. Raise DifferentError
-    if it differs, BackupError if a database or folder cannot be put in place; the old one is then where it was.
+    databases: Path
+    files: Path
+    facts: Mapping[str, object]
+
+
+def run(  # noqa: PLR0913 - what the operator may choose
+    machine: Machine,
+    duty: Duty,
+    steps: Steps,
+    *,
+    wanted: str = snapshots.LATEST,
+    origin: Site = "standby",
+    at: datetime | None = None,
+) -> Mapping[str, object]:
+    """Restore a snapshot from the repository of ``origin`` into the asset's own places and return the facts.
+
+    With ``at``: databases as they were at that moment, from the stream that arrives on this host (facts ``base``,
+    ``position``, ``committed``); files from the newest snapshot up to it. Facts: ``snapshot``, ``source``, ``as_of``
+    (everything acknowledged before it is back), ``manifest``, ``files``, ``bytes``. Nothing is touched before the
+    restored tree has been compared with its manifest, or the past cluster runs. Raise DifferentError if it differs,
+    BackupError if a database or folder cannot be put in place; the old one is then where it was.
     """
     name = duty.asset.id
     work = machine.layout.cache / "restore" / name
-    repository = _repository(machine, duty, origin)
     with machine.alone(name, "restore"):
         try:
-            with steps.step("list"):
-                found = snapshots.of_service(machine.plain_restic.snapshots(repository), name)
-                snapshot = snapshots.choose(found, wanted, repository.label)
-            with steps.step("restore and hash"):
-                tree.clear(work, mode=0o711)
-                back = restored.restore(machine.plain_restic, repository, snapshot, work / "tree")
+            tree.clear(work, mode=0o711)
+            fetch = _Fetch(machine, duty, steps, origin, work)
+            back = fetch.moment(at) if at else fetch.snapshot(wanted)
             for one in duty.asset.data:
                 if isinstance(one, Postgres):
                     with steps.step(f"database {one.database}"):
-                        _database(machine.cluster(), one, back.folder)
+                        _database(machine.cluster(), one, back.databases)
                 elif isinstance(one, Files):
                     with steps.step(f"files {one.path}"):
-                        _files(one, back.folder)
+                        _files(one, back.files)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-    return {
-        "snapshot": snapshot.id,
-        "source": snapshot.source,
-        "as_of": snapshots.as_of(snapshot).isoformat(),
-        "manifest": back.manifest.root,
-        "files": back.manifest.files,
-        "bytes": back.manifest.size,
-    }
+    return back.facts
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    machine: Machine
+    duty: Duty
+    steps: Steps
+    origin: Site
+    work: Path
+
+    def snapshot(self, wanted: str, until: datetime | None = None) -> Fetched:
+        restic, repository = self.machine.plain_restic, _repository(self.machine, self.duty, self.origin)
+        with self.steps.step("list"):
+            found = snapshots.of_service(restic.snapshots(repository), self.duty.asset.id)
+            fitting = [one for one in found if until is None or snapshots.as_of(one) <= until]
+            snapshot = snapshots.choose(fitting, wanted, repository.label)
+        with self.steps.step("restore and hash"):
+            back = restored.restore(restic, repository, snapshot, self.work / "tree")
+        facts = {
+            "snapshot": snapshot.id,
+            "source": snapshot.source,
+            "as_of": snapshots.as_of(snapshot).isoformat(),
+            "manifest": back.manifest.root,
+            "files": back.manifest.files,
+            "bytes": back.manifest.size,
+        }
+        return Fetched(back.folder, back.folder, facts)
+
+    def moment(self, at: datetime) -> Fetched:
+        if not any(isinstance(one, Postgres) for one in self.duty.asset.data):
+            hint = "restore a snapshot: netdr backup list"
+            raise BackupError(f"{self.duty.asset.id} has no database, so not every moment of it is kept", hint=hint)
+        folder = self.work / "moment"
+        facts = extract.run(self.machine, self.duty, at, folder, self.steps)
+        if all(isinstance(one, Postgres) for one in self.duty.asset.data):
+            return Fetched(folder, folder, {"snapshot": "", "source": "", "as_of": at.isoformat(), **facts})
+        files = self.snapshot(snapshots.LATEST, until=at)
+        return Fetched(folder, files.files, {**files.facts, **facts})
 
 
 def _repository(machine: Machine, duty: Duty, origin: Site) -> Repository:
@@ -76,12 +126,14 @@ def _repository(machine: Machine, duty: Duty, origin: Site) -> Repository:
 def _database(cluster: Cluster, one: Postgres, folder: Path) -> None:
     lies = source.database_folder(folder, one)
     tree.give(lies, "postgres")
+    roles = (lies / postgres.ROLES).read_text(encoding="utf-8")
+    cluster.require(roles)
     before = f"{one.database}_before_restore"
     replaced = cluster.has(one.database)
     if replaced:
         _set_aside(cluster, one.database, before)
     try:
-        cluster.restore(lies / postgres.DUMP, (lies / postgres.ROLES).read_text(encoding="utf-8"), restored.LIMIT)
+        cluster.restore(lies / postgres.DUMP, roles, restored.LIMIT)
     except BaseException:
         cluster.query(f"DROP DATABASE IF EXISTS {identifier(one.database)} WITH (FORCE)")
         if replaced:

@@ -7,12 +7,12 @@ again and a damaged table has a name. They are complete on disk, checked by exit
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from backup.host import Result, Shell
-from netdr.kernel.errors import BackupError, MissingError
+from netdr.kernel.errors import BackupError, MissingError, NetdrError, Problems
 
 VERSIONS = Path("/usr/lib/postgresql")
 # Names of the files that stand for a database in a staged tree.
@@ -32,6 +32,19 @@ SELECT rolname FROM pg_roles WHERE oid IN (
     WHERE refclassid = 'pg_authid'::regclass AND datname = :name
 ) AND rolname !~ '^pg_' AND rolname <> 'postgres' ORDER BY 1
 """
+
+
+# plpgsql is part of every server.
+_EXTENSIONS = "SELECT extname, extversion FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1"
+_SERVER, _EXTENSION = "-- server ", "-- extension "
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a saved database asks of the server it is restored to: its version (150018 is 15.18), extensions."""
+
+    server: int
+    extensions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +87,45 @@ class Cluster:
         self.run("pg_dump", *flags, f"--dbname={database}", limit=limit)
 
     def roles(self, database: str) -> str:
-        """Return the SQL that makes the roles a database refers to, with their password hashes and memberships."""
+        """Return the SQL that makes the roles a database refers to, with their password hashes and memberships.
+
+        Its first lines, comments, are what ``needs`` reads: the server's version and the extensions with theirs.
+        """
         sql = _ROLES_OF.replace(":name", literal(database))
         names = [row[0] for row in self.query(sql)]
-        return select_roles(self.run("pg_dumpall", "--roles-only", limit=QUICK).out, names)
+        ((version,),) = self.query("SHOW server_version_num")
+        lines = [f"{_SERVER}{version}", *(f"{_EXTENSION}{' '.join(row)}" for row in self.query(_EXTENSIONS, database))]
+        head = "".join(f"{line}\n" for line in lines)
+        return head + select_roles(self.run("pg_dumpall", "--roles-only", limit=QUICK).out, names)
+
+    def require(self, roles: str) -> None:
+        """Raise Problems unless a database with these ``roles`` can be restored here: version and extensions.
+
+        Nothing is touched. Roles that were saved by a netdr which did not write down what they need are let pass.
+        """
+        wanted = needs(roles)
+        ((version,),) = self.query("SHOW server_version_num")
+        available = {row[0] for row in self.query("SELECT name FROM pg_available_extensions")}
+        problems: list[NetdrError] = []
+        if wanted.server // 10000 > int(version) // 10000:
+            what = f"PostgreSQL {int(version) // 10000} cannot take what {wanted.server // 10000} has saved"
+            problems.append(BackupError(what, where=self.shell.name, hint="upgrade PostgreSQL on this host"))
+        for name in sorted(wanted.extensions.keys() - available):
+            what = f"the extension '{name}' {wanted.extensions[name]} is not installed"
+            hint = f"install its package on this host: apt-cache search postgresql-{int(version) // 10000} {name}"
+            problems.append(BackupError(what, where=self.shell.name, hint=hint))
+        if problems:
+            raise Problems(problems)
 
     def restore(self, folder: Path, roles: str, limit: float) -> None:
         """Make the database that was dumped to ``folder``, with all its properties, and the roles it needs.
 
-        It must not exist yet. Raise BackupError at the first thing that cannot be restored.
+        It must not exist yet. Raise Problems as ``require`` does, BackupError at the first thing that cannot be had.
         """
+        self.require(roles)
         existing = {row[0] for row in self.query("SELECT rolname FROM pg_roles")}
         self.query(only_new_roles(roles, existing))
-        flags = ["--create", "--exit-on-error", f"--jobs={JOBS}", "--dbname=postgres"]
+        flags = ["--create", "--exit-on-error", "--no-tablespaces", f"--jobs={JOBS}", "--dbname=postgres"]
         self.run("pg_restore", *flags, str(folder), limit=limit)
 
 
@@ -104,6 +143,18 @@ def programs(versions: Path) -> Path:
     if not found:
         raise MissingError("PostgreSQL is not installed", where=str(versions), hint="apt-get install postgresql")
     return max(found, key=lambda path: int(path.parent.name))
+
+
+def needs(roles: str) -> Needs:
+    """Return what is written in the first lines of saved roles, nothing needed if there are no such lines."""
+    server, extensions = 0, dict[str, str]()
+    for line in roles.splitlines():
+        if line.startswith(_SERVER):
+            server = int(line.removeprefix(_SERVER))
+        elif line.startswith(_EXTENSION):
+            name, _, version = line.removeprefix(_EXTENSION).partition(" ")
+            extensions[name] = version
+    return Needs(server, extensions)
 
 
 def select_roles(sql: str, names: Sequence[str]) -> str:

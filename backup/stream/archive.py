@@ -23,8 +23,8 @@ from backup.stream.wal import Segment
 from netdr.kernel.errors import BackupError, BusyError
 
 OWNER = "postgres"
-# Seconds that one who wants to change an archive waits for those who read it, and the other way round.
-PATIENCE = 3600.0
+# Seconds that one waits for another who is at the same thing.
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,28 +137,35 @@ class Archive:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold what is there: nothing is removed meanwhile. Raise BusyError if that cannot be had in an hour."""
-        with self._locked(fcntl.LOCK_SH):
+        """Hold what is there: nothing is removed meanwhile. Raise BusyError if it is being removed for a minute."""
+        with self._locked("archive", fcntl.LOCK_SH):
             yield
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Hold it for oneself. Raise BusyError if that cannot be had in an hour."""
-        with self._locked(fcntl.LOCK_EX):
+    def removing(self) -> Iterator[None]:
+        """Be the one who removes. Raise BusyError if somebody reads for more than a minute."""
+        with self._locked("archive", fcntl.LOCK_EX):
             yield
 
     @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
+    def tending(self, what: str) -> Iterator[None]:
+        """Be the one who does ``what`` to keep it in order. Raise BusyError if another goes on for a minute."""
+        with self._locked(what, fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def _locked(self, what: str, how: int) -> Iterator[None]:
         tree.passable(self.top.parent)
         end = time.monotonic() + PATIENCE
-        with self.top.with_name(f"{self.top.name}.lock").open("w", encoding="ascii") as file:
+        with self.top.with_name(f"{self.top.name}.{what}.lock").open("w", encoding="ascii") as file:
             while True:
                 try:
                     fcntl.flock(file, how | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     if time.monotonic() > end:
-                        raise BusyError("the stream's archive is in use", where=str(self.top)) from None
+                        hint = "wait until it has ended, then run it again"
+                        raise BusyError(f"another is at the {what}", where=str(self.top), hint=hint) from None
                     time.sleep(0.2)
             yield
 

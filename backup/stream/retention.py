@@ -65,7 +65,7 @@ def prune(
     """
     archive = Archive(link.of_duty(machine.layout, duty).top)
     gone: list[str] = []
-    with archive.changing(), steps.step("remove what is surplus"):
+    with archive.removing(), steps.step("remove what is surplus"):
         stretches = archive.stretches()
         every = [one for stretch in stretches for one in stretch.bases()]
         kept = keep(every, rule, pinned)

@@ -41,21 +41,24 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     """
     found = link.of_duty(machine.layout, duty)
     asks = Wire(machine.shell, programs(VERSIONS), found)
-    with Archive(found.top).changing():
+    archive = Archive(found.top)
+    with archive.tending("receiver"):
         connected = _connect(machine, asks, steps)
-        stretch = connected.stretch
+    stretch = connected.stretch
+    # Assets of one site share its stream: whoever comes second finds the base backup that the first has taken.
+    with archive.tending("base backup"):
         why = due(stretch.bases(), machine.clock())
         if why:
             with steps.step("base backup"):
                 base.take(machine, asks, stretch, steps.progress)
-        newest = stretch.bases()[-1]
+    newest = stretch.bases()[-1]
     facts = {"base": newest.id, "base_as_of": newest.ended.isoformat(), "new_base": why}
     return {**connected.facts, **facts}
 
 
 def connect(machine: Machine, asks: Wire, steps: Steps) -> Mapping[str, object]:
     """Do the same without a base backup, for set-up: the slot is there and log arrives. Return the same facts."""
-    with Archive(asks.link.top).changing():
+    with Archive(asks.link.top).tending("receiver"):
         return _connect(machine, asks, steps).facts
 
 

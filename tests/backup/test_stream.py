@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from backup import place, postgres
 from backup.bubble import blow
 from backup.certificate import make
 from backup.duty import Book, Duty
@@ -26,11 +27,11 @@ from backup.machine import Machine
 from backup.postgres import AS_POSTGRES, VERSIONS, Cluster, programs
 from backup.report import Steps
 from backup.repository import Layout
-from backup.stream import canary, link, proof, receiver, recover, setup, tend
+from backup.stream import base, canary, link, proof, receiver, recover, retention, setup, tend, wal
 from backup.stream.archive import Archive
 from backup.stream.link import Offer
 from backup.stream.recover import Recovered
-from inventory.asset import Postgres, Protection, Service
+from inventory.asset import Postgres, Protection, Retention, Service
 from inventory.entry import Name
 from netdr.kernel.errors import BackupError, Problems, ProofError, UnreachableError
 
@@ -290,6 +291,18 @@ def test_times_that_cannot_be_had(two: Two) -> None:
             pass
 
 
+def test_a_moment_at_which_the_base_backup_was_not_complete(two: Two) -> None:
+    stretch = two.archive.stretches()[-1]
+    good = stretch.bases()[0]
+    at = good.begun - timedelta(seconds=1)
+    stretch.keep(dataclasses.replace(good, begun=at))
+    try:
+        with pytest.raises(BackupError, match="is before the oldest base backup was complete"), recovered(two, at):
+            pass
+    finally:
+        stretch.keep(good)
+
+
 def test_the_main_site_dies_under_load(two: Two) -> None:
     stop = threading.Event()
     beats: list[canary.Beat] = []
@@ -390,3 +403,58 @@ def test_what_is_not_true_is_red(two: Two) -> None:
     duty = dataclasses.replace(two.duty, asset=CASES.model_copy(update={"data": (data,)}))
     with pytest.raises(Problems, match="the query 'many' is not true"):
         proof.run(two.standby, duty, steps())
+
+
+def test_a_moment_is_put_in_place(two: Two) -> None:
+    two.cluster.query("CREATE ROLE clerk; GRANT SELECT ON item TO clerk", "cases")
+    two.tend()
+    time.sleep(0.05)
+    at = now()
+    time.sleep(0.05)
+    two.cluster.query("DELETE FROM item", "cases")
+    two.tend()
+    # One cluster plays both hosts'.
+    facts = place.run(two.standby, two.duty, steps(), at=at)
+    assert facts["as_of"] == at.isoformat()
+    assert two.cluster.query("SELECT count(*) FROM item", "cases") == [["3"]]
+    assert two.cluster.query("SELECT count(*) FROM item", "cases_before_restore") == [["0"]]
+    assert two.cluster.query("SELECT has_table_privilege('clerk', 'item', 'SELECT')", "cases") == [["t"]]
+    two.tend()
+    # The stream goes on over the restore, and knows both states.
+    with recovered(two, None) as back:
+        assert back.cluster.query("SELECT count(*) FROM item", "cases") == [["3"]]
+
+
+def test_what_the_dr_host_lacks_is_said_before_anything_is_touched(two: Two) -> None:
+    two.cluster.query("SET client_min_messages = error; CREATE EXTENSION IF NOT EXISTS pgcrypto", "cases")
+    roles = two.cluster.roles("cases")
+    assert postgres.needs(roles).extensions == {"pgcrypto": "1.3"}
+    with pytest.raises(Problems) as caught:
+        two.cluster.require(roles.replace("pgcrypto 1.3", "postgis 3.4").replace("-- server 1", "-- server 9"))
+    text = str(caught.value)
+    assert "the extension 'postgis' 3.4 is not installed" in text
+    assert "cannot take what 95 has saved" in text
+    two.cluster.require("CREATE ROLE clerk;\n")
+
+
+def test_only_what_nobody_needs_is_removed(two: Two) -> None:
+    stretch = two.archive.stretches()[-1]
+    asks = setup.wire(two.standby, link.of_site(two.standby.layout, "main"))
+    for _ in range(2):
+        two.cluster.query("SELECT pg_switch_wal()")
+        canary.beat(two.cluster)
+        two.tend()
+        base.take(two.standby, asks, stretch, lambda _line: None)
+    bases = stretch.bases()
+    pinned = {bases[-2].id: "proven"}
+    oldest = wal.Segment(bases[-2].timeline, bases[-2].start // stretch.segment).name(stretch.segment)
+    dry = [str(two.cluster.programs / "pg_archivecleanup"), "-n", str(stretch.wal), oldest]
+    expected = set(subprocess.check_output(dry, text=True, timeout=30).split())
+    facts = retention.prune(two.standby, two.duty, steps(), Retention(last=1), pinned)
+    assert facts["kept"] == {bases[-2].id: "proven", bases[-1].id: "the newest"}
+    removed = set(facts["removed"])
+    assert {str(stretch.wal / name) for name in removed} >= expected
+    assert {one.id for one in bases[:-2]} <= removed
+    assert [one.id for one in stretch.bases()] == [bases[-2].id, bases[-1].id]
+    assert len(two.archive.stretches()) == 1, "the stretch before it went with its last base backup"
+    two.prove()
