@@ -2,7 +2,7 @@
 
 ``GET /snmp?target=T&module=A,B&auth=U`` answers a scrape: 400 for what is unknown, 500 with the cause for what failed,
 so that ``up`` is 0. ``GET /backup?target=HOST`` hands on what a host says of its backups. ``/metrics`` is the
-exporter's own, ``/-/healthy`` says that it runs. HTTP is served by threads, SNMP by the event loop that ``serve`` runs in.
+exporter's own, ``/-/healthy`` says that it runs. HTTP is served by threads, SNMP by the loop that ``serve`` runs in.
 """
 
 from __future__ import annotations
