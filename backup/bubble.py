@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup.host import ENVIRONMENT, LocalShell, Result, Watch
+from backup.host import ENVIRONMENT, LocalShell, Observer, Result, Watch
 from netdr.kernel.errors import MissingError, ProofError
 
 _HOLD = "ip link set lo up && echo ready && exec sleep infinity"
@@ -35,7 +35,13 @@ class Bubble:
         return ["nsenter", *inside, "--", *argv]
 
     def run(
-        self, argv: Sequence[str], *, limit: float, stdin: str = "", cwd: Path | None = None, watch: Watch | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        limit: float,
+        stdin: str = "",
+        cwd: Path | None = None,
+        watch: Watch | Observer | None = None,
     ) -> Result:
         """See ``host.Shell.run``."""
         return LocalShell(self.name).run(self.argv(argv), limit=limit, stdin=stdin, cwd=cwd, watch=watch)

@@ -47,6 +47,15 @@ class Result:
         return lines[-1].strip() if lines else f"exit code {self.code}, no message"
 
 
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Who is told of a command while it runs: each line of stderr and stdout, and its process id once it has begun."""
+
+    err: Watch | None = None
+    out: Watch | None = None
+    begun: Callable[[int], None] | None = None
+
+
 class LimitError(BackupError):
     """A command was still running at the end of its time limit and has been ended."""
 
@@ -59,12 +68,19 @@ class Shell(Protocol):
         """The host's id."""
 
     def run(
-        self, argv: Sequence[str], *, limit: float, stdin: str = "", cwd: Path | None = None, watch: Watch | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        limit: float,
+        stdin: str = "",
+        cwd: Path | None = None,
+        watch: Watch | Observer | None = None,
     ) -> Result:
         """Run ``argv`` and return how it ended, whatever its exit code.
 
-        ``limit`` is in seconds. ``watch`` is called with each line of stderr as it comes. Raise LimitError when the
-        limit is over, MissingError if there is no such program, UnreachableError if the host does not answer.
+        ``limit`` is in seconds. ``watch`` is called with each line of stderr as it comes; an Observer hears more. Raise
+        LimitError when the limit is over, MissingError if there is no such program, UnreachableError if the host does
+        not answer.
         """
 
 
@@ -79,13 +95,22 @@ class LocalShell:
     grace: float = GRACE
 
     def run(
-        self, argv: Sequence[str], *, limit: float, stdin: str = "", cwd: Path | None = None, watch: Watch | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        limit: float,
+        stdin: str = "",
+        cwd: Path | None = None,
+        watch: Watch | Observer | None = None,
     ) -> Result:
         """See ``Shell.run``. After Ctrl-C the command has been ended before the exception goes on."""
         start = time.monotonic()
         process = _start(argv, cwd)
+        observer = watch if isinstance(watch, Observer) else Observer(err=watch)
         try:
-            out, err = _talk(process, stdin, limit, watch)
+            if observer.begun:
+                observer.begun(process.pid)
+            out, err = _talk(process, stdin, limit, observer)
         except subprocess.TimeoutExpired:
             raise LimitError(
                 f"{argv[0]} did not end within {limit:.0f} s and was stopped",
@@ -108,7 +133,13 @@ class SshShell:
     known_hosts: Path
 
     def run(
-        self, argv: Sequence[str], *, limit: float, stdin: str = "", cwd: Path | None = None, watch: Watch | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        limit: float,
+        stdin: str = "",
+        cwd: Path | None = None,
+        watch: Watch | Observer | None = None,
     ) -> Result:
         """See ``Shell.run``. ``argv`` runs under sudo; ``cwd`` must be None."""
         if cwd is not None:
@@ -173,12 +204,12 @@ def _start(argv: Sequence[str], cwd: Path | None) -> subprocess.Popen[str]:
     return process
 
 
-def _talk(process: subprocess.Popen[str], stdin: str, limit: float, watch: Watch | None) -> tuple[str, str]:
+def _talk(process: subprocess.Popen[str], stdin: str, limit: float, observer: Observer) -> tuple[str, str]:
     out: list[str] = []
     err: list[str] = []
     readers = [
-        threading.Thread(target=_read, args=(process.stdout, out, None), daemon=True),
-        threading.Thread(target=_read, args=(process.stderr, err, watch), daemon=True),
+        threading.Thread(target=_read, args=(process.stdout, out, observer.out), daemon=True),
+        threading.Thread(target=_read, args=(process.stderr, err, observer.err), daemon=True),
     ]
     feeder = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
     for thread in (*readers, feeder):

@@ -1,23 +1,27 @@
-"""Save a service: stage its data, hash it, back it up, make sure that it is there, copy it to the DR site."""
+"""Save an asset: stage its data, hash it, back it up, make sure that it is there, copy it to the DR site."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup import copy, manifest, snapshots, source, tree
+from backup import copy, heal, snapshots, source, sources, tree
 from backup.duty import Duty
 from backup.machine import Machine
-from backup.manifest import Manifest
 from backup.report import Steps
 from backup.repository import target
 from backup.restic import Repository, Snapshot
+from backup.restic.objects import names
+from backup.take import Order, Taken, take
+from backup.view import View
 from inventory.asset import DataSource
 from netdr.kernel.errors import BackupError
 
-# Seconds that a dump, a backup or a copy may take at least, however short the service's interval is.
+# Seconds that a dump, a backup or a copy may take at least, however short the asset's interval is.
 LEAST = 600.0
 
 
@@ -25,7 +29,7 @@ LEAST = 600.0
 class Plan:
     """All that is decided before a run touches anything. ``limit``: a run ends before the next one is due."""
 
-    service: str
+    asset: str
     data: tuple[DataSource, ...]
     repository: Repository
     folder: Path
@@ -36,7 +40,7 @@ class Plan:
 def plan(machine: Machine, duty: Duty) -> Plan:
     """Return what a run of ``duty`` on this machine will do. At the DR site there is nothing to copy: it is there."""
     return Plan(
-        service=duty.asset.id,
+        asset=duty.asset.id,
         data=duty.asset.data,
         repository=target(machine.layout, machine.book, duty),
         folder=machine.layout.stage(duty.asset.id),
@@ -46,51 +50,91 @@ def plan(machine: Machine, duty: Duty) -> Plan:
 
 
 def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
-    """Save a service and return the facts: snapshot, manifest, as_of, files, bytes, and those of the copy.
+    """Save an asset and return the facts: snapshot, manifest, as_of, files, bytes, and those of the copy.
 
-    Raise BackupError or Problems. A run that fails leaves no snapshot in the ledger; one whose copy fails has saved,
-    says so, and is made good by ``copy``.
+    ``changed`` and ``added`` are restic's own count of files and bytes that are new; ``packed`` of what they take, if
+    it says. Raise BackupError or Problems. A run that fails leaves no snapshot in the ledger; one whose copy fails has
+    saved, says so, and is made good by ``copy``.
     """
     what = plan(machine, duty)
-    with machine.alone(what.service, "run"):
+    with machine.alone(what.asset, "run"), ThreadPoolExecutor(2) as pool:
         with steps.step("sources"):
-            source.require(what.data, machine.cluster)
-        try:
-            made, left_out, snapshot = _save(machine, what, steps)
-        finally:
-            shutil.rmtree(what.folder, ignore_errors=True)
-        facts: dict[str, object] = {
-            "snapshot": snapshot,
-            "manifest": made.root,
-            "as_of": made.as_of.isoformat(),
-            "files": made.files,
-            "bytes": made.size,
-            "left_out": list(left_out),
-        }
-        return {**facts, **(copy.run(machine, duty, steps) if what.copies else {})}
+            mended = heal.mend(machine, what.repository, what.asset, writable=what.copies)
+            sources.require(what.data, machine)
+        with _folders(what.folder) as folders:
+            order, view = _stage(machine, what, steps, folders)
+            # restic begins with half a second of key derivation on one core; the DR site is listed on the other.
+            there = copy.listing(machine, duty, pool) if what.copies else None
+            with steps.step("backup"):
+                taken = take(machine.restic, order, view, lambda words: steps.progress(f"{what.asset}: backup {words}"))
+                snapshot = _enter(machine, what, taken)
+        seen = pool.submit(_confirm, machine, what, taken)
+        facts = {**_facts(taken, snapshot), **({"mended": dict(mended)} if mended else {})}
+        copied = _copy(machine, duty, steps, there) if there else {}
+        seen.result()
+        return {**facts, **copied}
 
 
-def _save(machine: Machine, what: Plan, steps: Steps) -> tuple[Manifest, tuple[str, ...], str]:
+@contextmanager
+def _folders(top: Path) -> Iterator[tuple[Path, Path]]:
+    """Give two new folders, one to stage in and one for copies, and remove them afterwards."""
+    spare = top.with_name(f"{top.name}.calm")
+    try:
+        yield tree.clear(top, mode=0o711), tree.clear(spare)
+    finally:
+        for folder in (top, spare):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stage(machine: Machine, what: Plan, steps: Steps, folders: tuple[Path, Path]) -> tuple[Order, View]:
+    top, spare = folders
     # Taken before the first byte is read: what was acknowledged earlier is in the copy, so an RPO computed from it is
     # never too good.
     as_of = machine.clock()
-    ledger = machine.ledger(what.service)
     with steps.step("stage"):
-        folder = tree.clear(what.folder, mode=0o711)
-        left_out = source.stage(what.data, folder, machine.cluster, limit=what.limit)
-        (folder / source.LEDGER).write_text(ledger.text(), encoding="utf-8")
-        made = source.seal(what.service, machine.book.host, folder, as_of)
-    with steps.step("backup"):
-        snapshot = _back_up(machine, what, made)
-    ledger.add("snapshot", machine.clock(), snapshots.facts(snapshot))
-    return made, left_out, snapshot.id
+        shown = sources.stage(what.data, top, machine, limit=what.limit)
+        (top / source.LEDGER).write_text(machine.ledger(what.asset).text(), encoding="utf-8")
+    memory = machine.layout.cache / "digests" / f"{what.asset}.json"
+    mounts = top.with_name(f"{top.name}.mounts")
+    final = not what.copies
+    order = Order(what.asset, machine.book.host, as_of, what.repository, what.limit, final, memory, mounts)
+    return order, View(top, shown, spare)
 
 
-def _back_up(machine: Machine, what: Plan, made: Manifest) -> Snapshot:
-    before = manifest.stamp(what.folder)
-    tags = snapshots.tags(what.service, made)
-    found = machine.restic.backup(what.repository, what.folder, host=machine.book.host, tags=tags, limit=what.limit)
-    if manifest.stamp(what.folder) != before:
-        hint = "find out which program changes files there, then run it again"
-        raise BackupError("the staged files changed while they were saved", where=str(what.folder), hint=hint)
-    return snapshots.confirm(machine.restic.snapshots(what.repository), found, made, what.repository.label)
+def _enter(machine: Machine, what: Plan, taken: Taken) -> str:
+    """Enter the snapshot in the ledger and return its whole id, which 0.14 does not say."""
+    found = [name for name in names(what.repository, "snapshots") if name.startswith(taken.saved.id)]
+    if len(found) != 1:
+        what_is = f"snapshot {taken.saved.id} was saved but the repository does not list it"
+        raise BackupError(what_is, where=what.repository.label)
+    made = taken.manifest
+    facts = {"id": found[0], "manifest": made.root, "as_of": made.as_of.isoformat(), "host": made.host}
+    machine.ledger(what.asset).add("snapshot", machine.clock(), facts)
+    return found[0]
+
+
+def _confirm(machine: Machine, what: Plan, taken: Taken) -> Snapshot:
+    found = machine.restic.snapshots(what.repository)
+    return snapshots.confirm(found, taken.saved.id, taken.manifest, what.repository.label)
+
+
+def _copy(machine: Machine, duty: Duty, steps: Steps, there: Future[copy.Listing]) -> Mapping[str, object]:
+    here = names(machine.layout.home(duty.asset.id), "snapshots")
+    return copy.send(machine, duty, steps, copy.Sides(here, there))
+
+
+def _facts(taken: Taken, snapshot: str) -> dict[str, object]:
+    made, saved = taken.manifest, taken.saved
+    packed = {} if saved.packed is None else {"packed": saved.packed}
+    return {
+        "snapshot": snapshot,
+        "manifest": made.root,
+        "as_of": made.as_of.isoformat(),
+        "files": made.files,
+        "bytes": made.size,
+        "left_out": list(taken.left_out),
+        "changed": saved.changed,
+        "added": saved.added,
+        "moved": taken.moved,
+        **packed,
+    }

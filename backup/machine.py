@@ -15,28 +15,38 @@ from backup.ledger import Ledger
 from backup.postgres import Cluster, main_cluster
 from backup.repository import Layout
 from backup.restic import Restic
+from backup.restic.jobs import Jobs
 from netdr.kernel.errors import BusyError
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A services host as its jobs see it. ``cluster`` is asked for only by services that have a database."""
+    """A services host as its jobs see it. ``cluster`` is asked for only by services that have a database.
+
+    ``program``: the restic it has.
+    """
 
     book: Book
     layout: Layout
     shell: Shell
     cluster: Callable[[], Cluster]
     clock: Callable[[], datetime]
+    program: str = "restic"
 
     @property
     def restic(self) -> Restic:
         """The restic for saving and copying: with a cache."""
-        return Restic(self.shell, self.layout.cache / "restic")
+        return Restic(self.shell, self.layout.cache / "restic", self.program, self.jobs)
 
     @property
     def plain_restic(self) -> Restic:
         """The restic for proofs and restores: without a cache, so that every byte comes from the repository."""
-        return Restic(self.shell, None)
+        return Restic(self.shell, None, self.program, self.jobs)
+
+    @property
+    def jobs(self) -> Jobs:
+        """The restic processes of this host, so that locks left by killed ones can be proven to be nobody's."""
+        return Jobs(self.layout.state / "jobs")
 
     def ledger(self, service: str) -> Ledger:
         """Return this host's ledger of a service."""

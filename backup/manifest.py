@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from backup import glance, hashing
+from backup.glance import Kind, Seen
 from netdr.kernel.errors import BackupError
 
 NAME = "manifest.json"
-
-Kind = Literal["file", "directory", "link"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,10 @@ class Entry:
     mode: int
     size: int
     digest: str
+
+    def value(self) -> dict[str, str | int]:
+        """Return it for JSON."""
+        return {"path": self.path, "kind": self.kind, "mode": self.mode, "size": self.size, "digest": self.digest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Manifest:
     entries: tuple[Entry, ...]
     facts: Mapping[str, str]
 
-    @property
+    @cached_property
     def root(self) -> str:
         """SHA-256, in hex, over the manifest's canonical form."""
         return _sha256(self.dump())
@@ -76,7 +80,7 @@ class Manifest:
             "service": self.service,
             "host": self.host,
             "as_of": self.as_of.isoformat(),
-            "entries": [asdict(entry) for entry in self.entries],
+            "entries": [entry.value() for entry in self.entries],
             "facts": dict(self.facts),
         }
         return canonical(value)
@@ -98,14 +102,42 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
+def build(seen: Iterable[Seen], digests: Mapping[str, str]) -> tuple[Entry, ...]:
+    """Given what was seen of a tree and its files' digests by path, return the entries, sorted by path.
+
+    The manifest's own file at the top is left out. A directory's digest covers its children's entries.
+    """
+    entries: dict[str, Entry] = {}
+    children: dict[str, list[Entry]] = {}
+    # Deepest first, so that a directory's children are there before it.
+    for one in sorted(seen, key=lambda one: one.path, reverse=True):
+        if one.path == NAME:
+            continue
+        if one.kind == "directory":
+            inside = [entry.value() for entry in reversed(children.pop(one.path, []))]
+            entry = Entry(one.path, "directory", one.mode, 0, _sha256(canonical(inside)))
+        elif one.kind == "link":
+            entry = Entry(one.path, "link", 0, 0, _sha256(one.target))
+        else:
+            entry = Entry(one.path, "file", one.mode, one.size, digests[one.path])
+        entries[one.path] = entry
+        children.setdefault(one.path.rpartition("/")[0], []).append(entry)
+    return tuple(entries[path] for path in sorted(entries))
+
+
 def scan(top: Path) -> tuple[Entry, ...]:
     """Return the entries of the tree below ``top``, sorted by path.
 
     The manifest's own file at the top is left out, and so is the top itself, which restic does not
-    restore. Raise BackupError for anything but files, directories and links.
+    restore. Raise BackupError for anything but files, directories and links, and for what cannot be read.
     """
-    children = (entry for path in top.iterdir() if path.name != NAME for entry in _walk(path, path.name))
-    return tuple(sorted(children, key=lambda entry: entry.path))
+    look = glance.look(top)
+    if look.special:
+        raise BackupError("neither a file, a directory nor a link", where=next(iter(look.special.values())))
+    digests, moved = hashing.digests(one for one in look.seen if one.path != NAME)
+    if moved:
+        raise BackupError("changed or vanished while it was read", where=str(top / moved[0]))
+    return build(look.seen, digests)
 
 
 def compare(expected: Iterable[Entry], found: Iterable[Entry]) -> tuple[Difference, ...]:
@@ -121,41 +153,6 @@ def compare(expected: Iterable[Entry], found: Iterable[Entry]) -> tuple[Differen
         if difference:
             differences.append(difference)
     return tuple(differences)
-
-
-def stamp(top: Path) -> tuple[tuple[str, int, int, int, int], ...]:
-    """Return what changes whenever anything below ``top`` changes: inode, size, modification and change time per path.
-
-    The change time cannot be set by any program (inode(7)), so equal stamps before and after mean an unchanged tree.
-    """
-    return tuple(
-        (str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        for path in sorted(top.rglob("*"))
-        for status in (path.lstat(),)
-    )
-
-
-def digest_file(path: Path) -> str:
-    """Return the SHA-256 of a file's content in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _walk(path: Path, name: str) -> Iterator[Entry]:
-    status = path.lstat()
-    mode = stat.S_IMODE(status.st_mode)
-    if stat.S_ISREG(status.st_mode):
-        yield Entry(name, "file", mode, status.st_size, digest_file(path))
-    elif stat.S_ISLNK(status.st_mode):
-        target = str(path.readlink())
-        yield Entry(name, "link", 0, 0, _sha256(target))
-    elif stat.S_ISDIR(status.st_mode):
-        children = [entry for child in sorted(path.iterdir()) for entry in _walk(child, f"{name}/{child.name}")]
-        direct = [asdict(entry) for entry in children if entry.path.rpartition("/")[0] == name]
-        yield Entry(name, "directory", mode, 0, _sha256(canonical(direct)))
-        yield from children
-    else:
-        raise BackupError("neither a file, a directory nor a link", where=str(path))
 
 
 def _difference(path: str, left: Entry | None, right: Entry | None) -> Difference | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backup import work
-from backup.host import Result, Watch
+from backup.host import Observer, Result, Watch
 from backup.machine import Machine
 from backup.place import Site
 from backup.postgres import Cluster
@@ -33,7 +33,7 @@ class FakeShell:
         limit: float,
         stdin: str = "",
         cwd: Path | None = None,  # noqa: ARG002 - the protocol's
-        watch: Watch | None = None,
+        watch: Watch | Observer | None = None,
     ) -> Result:
         """Record the call and answer it. Raise LookupError for one nobody expected, ValueError without a limit."""
         if limit <= 0:
@@ -44,11 +44,16 @@ class FakeShell:
         for answer in self.answers:
             result = answer(argv)
             if result is not None:
-                if watch:
-                    for line in result.err.splitlines():
-                        watch(line)
+                _tell(watch if isinstance(watch, Observer) else Observer(err=watch), result)
                 return result
         raise LookupError(" ".join(argv))
+
+
+def _tell(observer: Observer, result: Result) -> None:
+    for hear, text in ((observer.out, result.out), (observer.err, result.err)):
+        if hear:
+            for line in text.splitlines():
+                hear(line)
 
 
 def when(*words: str, code: int = 0, out: str = "", err: str = "") -> Answer:

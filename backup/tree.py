@@ -24,6 +24,32 @@ def copy(source: Path, target: Path) -> tuple[str, ...]:
         raise BackupError("cannot be copied", where=str(path), why=error.strerror or str(error)) from error
 
 
+def copy_flat(source: Path, target: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Copy a folder and the files and links that lie in it directly; folders in it become empty ones.
+
+    Return these folders by name, where they lie, and what is left out because it holds no data. Raise BackupError for
+    anything that cannot be read.
+    """
+    inside: dict[str, Path] = {}
+    left_out: list[str] = []
+    try:
+        status = source.lstat()
+        target.mkdir()
+        for name in sorted(os.listdir(source)):  # noqa: PTH208 - iterdir is lazy: a name may vanish halfway
+            below = source / name
+            if below.is_dir() and not below.is_symlink():
+                (target / name).mkdir()
+                inside[name] = below
+            else:
+                left_out += _copy(below, target / name)
+        shutil.copystat(source, target)
+        _own(target, status)
+    except OSError as error:
+        path = error.filename or str(source)
+        raise BackupError("cannot be copied", where=str(path), why=error.strerror or str(error)) from error
+    return inside, tuple(left_out)
+
+
 def replace(new: Path, target: Path, aside: Path) -> None:
     """Put ``new`` at ``target`` and what was there at ``aside``, whose former content goes. All on one file system.
 
@@ -74,6 +100,10 @@ def _copy(source: Path, target: Path) -> Iterator[str]:
         if not target.is_symlink() and not target.exists():
             return
         # Copied, then removed at the source before its modes were read: what we have is complete.
+    _own(target, status)
+
+
+def _own(target: Path, status: os.stat_result) -> None:
     os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
     if not stat.S_ISLNK(status.st_mode):
         # chown(2) clears the set-user-id and set-group-id bits.

@@ -299,15 +299,16 @@ def test_a_full_disk_at_home(saved: Pair, tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=True, timeout=30)
     try:
         layout = dataclasses.replace(saved.home.layout, cache=disk)
-        report = saved.do(dataclasses.replace(saved.home, layout=layout), "run", "portal")
-        assert report.ok  # 2 MB are enough for these pages
-        (saved.pages / "big").write_bytes(os.urandom(4_000_000))
-        report = saved.do(dataclasses.replace(saved.home, layout=layout), "run", "portal")
-        assert "No space left on device" in words(report)
+        home = dataclasses.replace(saved.home, layout=layout)
+        assert saved.do(home, "run", "approval").ok  # 2 MB are enough for this dump
+        saved.cluster.query(
+            "CREATE TABLE big AS SELECT repeat(md5(i::text), 100) t FROM generate_series(1, 1300) i", "approval"
+        )
+        assert "No space left on device" in words(saved.do(home, "run", "approval"))
     finally:
-        (saved.pages / "big").unlink(missing_ok=True)
+        saved.cluster.query("DROP TABLE IF EXISTS big", "approval")
         subprocess.run(["umount", disk], check=True, timeout=30)
-    saved.good(saved.home, "run", "portal")
+    saved.good(saved.home, "run", "approval")
 
 
 def test_fail_over_and_back_loses_nothing(saved: Pair) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup.manifest import NAME, Difference, Entry, Manifest, compare, scan, stamp
+from backup.glance import look
+from backup.manifest import NAME, Difference, Entry, Manifest, compare, scan
 from netdr.kernel.errors import BackupError
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -143,7 +144,7 @@ def test_what_is_not_a_manifest(text: str) -> None:
 def test_the_stamp_sees_a_change_that_hides_behind_its_old_times(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"one")
-    before, times = stamp(tmp_path), path.stat()
+    before, times = look(tmp_path), path.stat()
     path.write_bytes(b"two")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert stamp(tmp_path) != before
+    assert before.moved(look(tmp_path)) == ("f",)

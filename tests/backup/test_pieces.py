@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from backup import certificate, postgres, proof, server, snapshots, tree
-from backup.copy import not_copied
 from backup.duty import Book, book_of
 from backup.manifest import Entry
 from backup.repository import Layout, keep_secret, new_secret, target, write_private
@@ -124,11 +123,6 @@ def test_a_snapshot_is_found_by_either_id() -> None:
         snapshots.choose(found, "bb", "here")
     with pytest.raises(BackupError, match="here: there is no snapshot"):
         snapshots.choose([], "latest", "here")
-
-
-def test_what_a_copy_skipped() -> None:
-    mine = [snapshot("a"), snapshot("b"), snapshot("c", "z")]
-    assert not_copied(mine, [snapshot("1", "a"), snapshot("2", "z")]) == (mine[1],)
 
 
 def entry(path: str, size: int = 10, mode: int = 0o644) -> Entry:

@@ -7,7 +7,20 @@ from pathlib import Path
 import pytest
 
 from backup.host import Result
-from backup.restic import FEATURES, Reason, Repository, Restic, ResticError, classify, parse_version, supports
+from backup.restic import (
+    FEATURES,
+    Rates,
+    Reason,
+    Repository,
+    Restic,
+    ResticError,
+    Shown,
+    Way,
+    classify,
+    parse_version,
+    supports,
+)
+from backup.restic.client import PREFIX
 from backup.testing import FakeShell, when
 from netdr.kernel.errors import BackupError, MissingError
 
@@ -89,17 +102,18 @@ def test_a_restic_that_cannot_do_what_copy_needs() -> None:
 def test_the_table_says_what_is_done_without_a_feature() -> None:
     assert not supports((0, 14), "retry-lock")
     assert supports((0, 16), "retry-lock")
-    assert all(feature.otherwise and feature.since >= (0, 14) for feature in FEATURES.values())
+    assert all(one.otherwise and one.reason and (0, 14) <= one.since <= (0, 19) for one in FEATURES.values())
 
 
 def test_no_command_line_holds_a_secret_or_an_address() -> None:
     shell = FakeShell([when("version", out="restic 0.19.1 compiled"), when("copy"), when("init")])
     restic = Restic(shell, Path("/var/cache/netdr/restic"))
-    restic.copy(HOME, FAR, limit=10)
+    restic.copy(HOME, FAR, ["76a5"], Way(10, Rates(upload=6103)))
     restic.init(FAR, like=HOME)
     assert shell.calls[1] == (
-        "restic", "copy", "--retry-lock", "1m",
+        *PREFIX, "restic", "copy", "--retry-lock", "1m",
         "--from-repository-file", "/etc/a/home.repository", "--from-password-file", "/etc/a/home.password",
+        "--limit-upload", "6103", "76a5",
         "--repository-file", "/etc/a/far.repository", "--password-file", "/etc/a/far.password", "--cacert", "/etc/ca",
         "--cache-dir", "/var/cache/netdr/restic",
     )  # fmt: skip
@@ -109,7 +123,7 @@ def test_no_command_line_holds_a_secret_or_an_address() -> None:
 
 def test_0_14_copies_without_waiting_for_locks() -> None:
     shell = FakeShell([when("version", out="restic 0.14.0 compiled"), when("copy")])
-    Restic(shell, None).copy(HOME, FAR, limit=10)
+    Restic(shell, None).copy(HOME, FAR, ["76a5"], Way(10))
     assert "--retry-lock" not in shell.calls[1]
     assert "--no-cache" in shell.calls[1]
 
@@ -118,14 +132,15 @@ def test_a_backup_returns_its_snapshot() -> None:
     status = '{"message_type":"status","percent_done":0.5}\n'
     summary = '{"message_type":"summary","files_new":2,"snapshot_id":"531369a1"}\n'
     restic = Restic(FakeShell([when("backup", out=status + summary)]), None)
-    assert restic.backup(HOME, Path("/stage"), host="srv-1", tags=["a:b"], limit=10) == "531369a1"
+    saved = restic.backup(HOME, Shown(Path("/stage")), tags=["a:b"], limit=10)
+    assert (saved.id, saved.changed, saved.packed) == ("531369a1", 2, None)
 
 
 @pytest.mark.parametrize("out", ["", '{"message_type":"status"}\n', '{"message_type":"summary"}\n'])
 def test_a_backup_that_names_no_snapshot_is_a_failure(out: str) -> None:
     restic = Restic(FakeShell([when("backup", out=out)]), None)
     with pytest.raises(BackupError, match="did not say which"):
-        restic.backup(HOME, Path("/stage"), host="srv-1", tags=[], limit=10)
+        restic.backup(HOME, Shown(Path("/stage")), tags=[], limit=10)
 
 
 def test_snapshots_are_read_oldest_first() -> None:
