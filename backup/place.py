@@ -13,20 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from backup import postgres, restored, snapshots, source, tree
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.postgres import Cluster, identifier, literal
 from backup.report import Steps
-from backup.repository import Layout
-from backup.restic import Repository
+from backup.repository import Site, origin_of
 from backup.stream import extract
 from inventory.asset import Files, Postgres
 from netdr.kernel.errors import BackupError
-
-Site = Literal["home", "standby"]
 
 _DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name"
 
@@ -85,7 +81,10 @@ class _Fetch:
     work: Path
 
     def snapshot(self, wanted: str, until: datetime | None = None) -> Fetched:
-        restic, repository = self.machine.plain_restic, _repository(self.machine, self.duty, self.origin)
+        restic, repository = (
+            self.machine.plain_restic,
+            origin_of(self.machine.layout, self.machine.book, self.duty, self.origin),
+        )
         with self.steps.step("list"):
             found = snapshots.of_service(restic.snapshots(repository), self.duty.asset.id)
             fitting = [one for one in found if until is None or snapshots.as_of(one) <= until]
@@ -112,15 +111,6 @@ class _Fetch:
             return Fetched(folder, folder, {"snapshot": "", "source": "", "as_of": at.isoformat(), **facts})
         files = self.snapshot(snapshots.LATEST, until=at)
         return Fetched(folder, files.files, {**files.facts, **facts})
-
-
-def _repository(machine: Machine, duty: Duty, origin: Site) -> Repository:
-    layout: Layout = machine.layout
-    if duty.role == "standby":
-        return layout.disk(duty.asset.id)
-    if origin == "home":
-        return layout.home(duty.asset.id)
-    return layout.standby(duty.asset.id, machine.book.server)
 
 
 def _database(cluster: Cluster, one: Postgres, folder: Path) -> None:

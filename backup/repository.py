@@ -10,10 +10,13 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from backup.duty import PORT, Book, Duty
 from backup.restic import Repository
 from netdr.kernel.secret import Secret
+
+Site = Literal["home", "standby"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,14 @@ def target(layout: Layout, book: Book, duty: Duty) -> Repository:
     """
     name = duty.asset.id
     return layout.home(name) if duty.role == "home" else layout.standby(name, book.server)
+
+
+def origin_of(layout: Layout, book: Book, duty: Duty, origin: Site) -> Repository:
+    """Return the repository that a restore on this host reads: at the DR site its own, at home that of ``origin``."""
+    name = duty.asset.id
+    if duty.role == "standby":
+        return layout.disk(name)
+    return layout.home(name) if origin == "home" else layout.standby(name, book.server)
 
 
 def new_secret() -> Secret:

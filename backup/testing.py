@@ -9,9 +9,9 @@ from pathlib import Path
 from backup import work
 from backup.host import Observer, Result, Watch
 from backup.machine import Machine
-from backup.place import Site
 from backup.postgres import Cluster
 from backup.report import JobReport
+from backup.repository import Site
 from backup.snapshots import LATEST
 
 Answer = Callable[[Sequence[str]], Result | None]

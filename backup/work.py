@@ -11,6 +11,7 @@ from backup import copy, host, job, place, proof, snapshots, status
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.report import JobReport, Progress, Steps, perform
+from backup.repository import Site
 from netdr.kernel.errors import BackupError, StoppedError, UsageError
 
 Act = Callable[[Machine, Duty, Steps], Mapping[str, object]]
@@ -47,7 +48,7 @@ class Options:
     """What a verb may be told besides the assets; each is for the verbs that know it."""
 
     snapshot: str = snapshots.LATEST
-    origin: place.Site = "standby"
+    origin: Site = "standby"
 
     @property
     def argv(self) -> tuple[str, ...]:

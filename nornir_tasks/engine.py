@@ -85,12 +85,23 @@ class Engine:
     def observe(self, devices: Collection[str] = (), progress: Progress | None = None) -> Mapping[str, Observed]:
         """Return devices, or all, as they are and as they should be. Raise Problems if one of them cannot be asked."""
         wanted = tuple(devices) or tuple(node.id for node in self.network.devices)
+        found, failures = self.fetch(wanted, progress)
+        if failures:
+            raise Problems(_leave_out(failure) for failure in failures)
+        return {device: self._observed(device, found[device]) for device in wanted}
+
+    def fetch(
+        self, devices: Collection[str] = (), progress: Progress | None = None
+    ) -> tuple[Mapping[str, str], Sequence[NetdrError]]:
+        """Return the running configurations of devices, or all, as far as they answer, and why others do not.
+
+        The texts hold secrets.
+        """
+        wanted = tuple(devices) or tuple(node.id for node in self.network.devices)
         progress = progress or Silent()
         progress.stage("read", len(wanted))
         results = self.fleet.run(wanted, "read", Each(actions.running), progress.device)
-        if not results.outcomes.ok:
-            raise Problems(_leave_out(failure) for failure in results.outcomes.failures)
-        return {device: self._observed(device, results.values[device]) for device in wanted}
+        return results.values, results.outcomes.failures
 
     def _observed(self, device: str, running: str) -> Observed:
         intended = self.intended[device]

@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from backup.machine import Machine
-from backup.sources import files, postgresql
+from backup.sources import devices, files, netdr, postgresql, prometheus, vault
 from inventory.asset import DataSource
-from netdr.kernel.errors import BackupError, NetdrError, Problems
+from netdr.kernel.errors import NetdrError, Problems
 
 
 class Kind(Protocol):
@@ -27,12 +27,21 @@ class Kind(Protocol):
         """Bring the source into the tree at ``folder``, within ``limit`` seconds; return what is shown, by path."""
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType({"files": files, "postgresql": postgresql})
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "devices": devices,
+        "files": files,
+        "netdr": netdr,
+        "postgresql": postgresql,
+        "prometheus": prometheus,
+        "vault": vault,
+    }
+)
 
 
 def require(data: Sequence[DataSource], machine: Machine) -> None:
     """Raise Problems with every source that is not there: restic before 0.19 saves the rest and calls it success."""
-    problems = [problem for one in data for problem in _required(one, machine)]
+    problems = [problem for one in data for problem in KINDS[one.kind].require(one, machine)]
     if problems:
         raise Problems(problems)
 
@@ -46,11 +55,3 @@ def stage(data: Sequence[DataSource], folder: Path, machine: Machine, *, limit: 
     for one in data:
         shown |= KINDS[one.kind].stage(one, folder, machine, limit)
     return shown
-
-
-def _required(one: DataSource, machine: Machine) -> Sequence[NetdrError]:
-    kind = KINDS.get(one.kind)
-    if kind is None:
-        known = ", ".join(sorted(KINDS))
-        return [BackupError(f"sources of kind '{one.kind}' cannot be saved; known: {known}", where=machine.book.host)]
-    return kind.require(one, machine)

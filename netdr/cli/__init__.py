@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "deploy": ("deploy", "carry out a plan on all devices or none", "执行变更：全部成功或全部不变"),
     "journal": ("journal", "keep another controller's journal of changes", "保存另一控制机的变更日志"),
     "verify": ("verify", "compare the zone policy with real packets", "用真实报文核对分区策略"),
+    "archive": ("archive", "keep what the devices say", "保存设备运行配置"),
     "monitor": ("monitor", "exporter, Prometheus and Alertmanager configuration", "监控采集与告警配置"),
     "backup": ("backup", "back up, copy off site, prove that it comes back", "备份、异地复制、恢复验证"),
     "dr": ("dr", "fail over to the DR site and back", "容灾切换与回切"),
