@@ -24,7 +24,20 @@ from netdr.kernel.errors import BackupError
 # snapshot, copy: made, copied (by the home host). arrival: first seen at the DR site. read: stored bytes that were read
 # again. proof: a restore was tried. failure: a job failed. prune: snapshots forgotten. hold, release: the brake.
 # base: a base backup of the stream. anchor: how far the other host's ledger was, and its hash there.
-Kind = Literal["snapshot", "copy", "arrival", "read", "proof", "failure", "prune", "hold", "release", "base", "anchor"]
+Kind = Literal[
+    "snapshot",
+    "copy",
+    "arrival",
+    "read",
+    "proof",
+    "failure",
+    "prune",
+    "hold",
+    "release",
+    "base",
+    "anchor",
+    "offline",
+]
 Event = tuple[datetime, Mapping[str, str]]
 _START = "0" * 64
 # The end of every line: its hash, over all that stands before it.

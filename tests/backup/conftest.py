@@ -104,8 +104,8 @@ def cluster(root: Path) -> Iterator[Cluster]:
         running = subprocess.Popen(
             [*AS_POSTGRES, f"{found}/postgres", "-D", f"{folder}/d", *settings], cwd="/", stdout=log, stderr=log
         )
-    socket = folder / ".s.PGSQL.5432"
-    wait_for(socket.exists)
+    ready = [*AS_POSTGRES, f"{found}/pg_isready", "-q", "-h", str(folder)]
+    wait_for(lambda: subprocess.run(ready, cwd="/", timeout=30, check=False).returncode == 0)
     yield Cluster(LocalShell("srv-main"), found, prefix=AS_POSTGRES, socket=folder)
     running.terminate()
     running.wait(20)
