@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -114,3 +115,14 @@ def give(folder: Path, account: str) -> None:
     """Make ``account`` the owner of a folder and everything in it."""
     for path in (folder, *folder.rglob("*")):
         shutil.chown(path, account, account)
+
+
+def size(top: Path) -> int:
+    """Return how many bytes the regular files below ``top`` have; what vanishes meanwhile does not count."""
+    total = 0
+    for folder, _, names in os.walk(top):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                status = (Path(folder) / name).lstat()
+                total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total

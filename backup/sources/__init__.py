@@ -1,7 +1,8 @@
 """What an asset's data is, brought into one tree from which it is hashed and saved: a module per kind of source.
 
-Each module has two functions: ``require`` returns what is missing before a run, ``stage`` brings the source into a
-folder, whole or not at all, and returns the folders that need no copy and are shown as they are (``backup.view``).
+Each module has three functions: ``require`` returns what is missing before a run, ``size`` how much there is, ``stage``
+brings the source into a folder, whole or not at all, and returns the folders that need no copy and are shown as they
+are (``backup.view``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ class Kind(Protocol):
 
     def stage(self, one: Any, folder: Path, machine: Machine, limit: float) -> Mapping[str, Path]:  # noqa: ANN401 - the same
         """Bring the source into the tree at ``folder``, within ``limit`` seconds; return what is shown, by path."""
+
+    def size(self, one: Any, machine: Machine) -> int | None:  # noqa: ANN401 - the same
+        """Return how many bytes the source has now, None if nobody knows."""
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(

@@ -45,3 +45,7 @@ def stage(one: Devices, folder: Path, machine: Machine, limit: float) -> Mapping
     if failed:
         (target / MISSING).write_text(json.dumps(failed, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return {}
+
+
+def size(one: Devices, machine: Machine) -> None:
+    """Return None: nobody knows before they are fetched."""

@@ -24,3 +24,8 @@ def stage(one: Files, folder: Path, machine: Machine, limit: float) -> Mapping[s
     tree.passable(place.parent)
     place.mkdir(exist_ok=True)
     return {str(place.relative_to(folder)): Path(one.path).resolve()}
+
+
+def size(one: Files, machine: Machine) -> int:  # noqa: ARG001 - a Kind's
+    """Return how many bytes its files have."""
+    return tree.size(Path(one.path))

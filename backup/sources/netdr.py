@@ -48,6 +48,13 @@ def stage(one: NetdrState, folder: Path, machine: Machine, limit: float) -> Mapp
     return {}
 
 
+def size(one: NetdrState, machine: Machine) -> int:  # noqa: ARG001 - a Kind's
+    """Return how many bytes inventory, state and program have."""
+    tops = ((Path(machine.book.inventory), _ANYWHERE), (Path(machine.book.state), _NOT_STATE), (PROGRAM, _NOT_PROGRAM))
+    found = (path for top, without in tops for path in _wanted(top, without))
+    return sum(path.lstat().st_size for path in found if not path.is_dir())
+
+
 def _copy(top: Path, target: Path, without: frozenset[str]) -> None:
     target.mkdir(mode=0o700)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backup import postgres, source, tree
 from backup.machine import Machine
+from backup.postgres import literal
 from inventory.asset import Postgres
 from netdr.kernel.errors import BackupError, NetdrError
 
@@ -34,3 +35,8 @@ def stage(one: Postgres, folder: Path, machine: Machine, limit: float) -> Mappin
     roles.write_text(cluster.roles(one.database), encoding="utf-8")
     roles.chmod(0o600)
     return {}
+
+
+def size(one: Postgres, machine: Machine) -> int:
+    """Return how many bytes the database takes in the cluster; a dump has no indexes, so it is smaller."""
+    return int(machine.cluster().query(f"SELECT pg_database_size({literal(one.database)})")[0][0])

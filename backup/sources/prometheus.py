@@ -35,3 +35,8 @@ def stage(one: Prometheus, folder: Path, machine: Machine, limit: float) -> Mapp
         if path.name not in _OWN and ".tmp" not in path.name:
             tree.copy(path, target / path.name)
     return {}
+
+
+def size(one: Prometheus, machine: Machine) -> int:  # noqa: ARG001 - a Kind's
+    """Return how many bytes blocks and log have."""
+    return tree.size(Path(one.path))

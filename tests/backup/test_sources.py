@@ -197,3 +197,14 @@ def test_time_series_saved_from_a_running_prometheus_come_back(tmp_path: Path) -
     finally:
         again.terminate()
         again.wait(20)
+
+
+def test_how_much_there_is_before_anything_is_done(controller: Machine) -> None:
+    def size(one: NetdrState | Vault | Prometheus) -> int | None:
+        return sources.KINDS[one.kind].size(one, controller)
+
+    assert size(Vault(kind="vault")) == len(CIPHER)
+    assert size(Prometheus(kind="prometheus", path=str(Path(controller.book.state) / "prometheus"))) == len("series")
+    before = size(NetdrState(kind="netdr"))
+    (Path(controller.book.inventory) / "units.yaml").write_text("x" * 1000)
+    assert size(NetdrState(kind="netdr")) == (before or 0) + 1000
