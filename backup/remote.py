@@ -162,14 +162,22 @@ def init(hosts: Hosts, assets: Sequence[Asset]) -> tuple[JobReport, ...]:
     """
     network, reports = hosts.network, list[JobReport]()
     for standby in sorted({services_host(network, asset.standby) for asset in assets}):
-        access = _access(hosts, standby)
+        access, verifiers = _access(hosts, standby)
         served = [one for one in assets if services_host(network, one.standby) == standby]
         homes = {one.id: holder(network, one, one.home) for one in served}
         for home in sorted(set(homes.values())):
             names = tuple(name for name, host in homes.items() if host == home)
-            handed = json.dumps({"book": _book(hosts, home).dump(), "access": access})
-            reports += hosts.ask(home, Order("accept", names, stdin=handed))
+            handed = json.dumps({"book": _book(hosts, home).dump(), "access": access, "verifiers": verifiers})
+            answered = hosts.ask(home, Order("accept", names, stdin=handed))
+            reports += [*answered, *_streams(hosts, standby, answered)]
     return tuple(reports)
+
+
+def _streams(hosts: Hosts, standby: str, answered: Iterable[JobReport]) -> Iterable[JobReport]:
+    """Have the DR host receive what a home host offers to stream, and return its reports."""
+    for offer in (one.facts["offer"] for one in answered if "offer" in one.facts):
+        handed = json.dumps({"book": _book(hosts, standby).dump(), "access": None, "offer": offer})
+        yield from hosts.ask(standby, Order("accept", stdin=handed, limit=300))
 
 
 def _book(hosts: Hosts, host: str) -> Book:
@@ -216,9 +224,9 @@ def _facts(reports: Sequence[JobReport]) -> Mapping[str, object]:
     return {**only.facts, "as_of": moment, "seconds": only.seconds}
 
 
-def _access(hosts: Hosts, standby: str) -> object:
+def _access(hosts: Hosts, standby: str) -> tuple[object, object]:
     handed = json.dumps({"book": _book(hosts, standby).dump(), "access": None})
     only = hosts.ask(standby, Order("accept", stdin=handed, limit=120))[0]
     if only.problems:
         raise Problems(only.problems)
-    return only.facts["access"]
+    return only.facts["access"], only.facts.get("verifiers", {})

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from backup.duty import Book, Duty
+from backup.stream.link import streamed
 
 _DAY = 86400
+# How soon a stream that stands still, or lost what it had not received, is noticed and mended.
+_STREAM = 60
 # A job that failed is tried again after a tenth of its interval, but not within a minute of its last start.
 _RETRY_SHARE, _RETRY_LEAST = 10, 60
 
@@ -67,4 +70,6 @@ def _jobs(duty: Duty) -> list[Job]:
         if duty.role == "home"
         else {"tend": protection.every, "verify": protection.proof.every, "prune": _DAY}
     )
+    if streamed(duty):
+        everys["stream"] = _STREAM
     return [Job(verb, duty.asset.id, every, protection.rpo) for verb, every in everys.items()]

@@ -14,6 +14,7 @@ WHERE: Mapping[str, Where] = {
     "run": "active",
     "copy": "home",
     "tend": "standby",
+    "stream": "both",
     "verify": "standby",
     "restore": "active",
     "prove": "standby",

@@ -12,6 +12,7 @@ from backup.duty import Duty
 from backup.machine import Machine
 from backup.report import JobReport, Progress, Steps, perform
 from backup.repository import Site
+from backup.stream import tend
 from netdr.kernel.errors import BackupError, StoppedError, UsageError
 
 Act = Callable[[Machine, Duty, Steps], Mapping[str, object]]
@@ -72,6 +73,7 @@ def acts(options: Options = PLAIN) -> Mapping[str, Act]:
         "verify": prove,
         "prove": prove,
         "restore": partial(place.run, wanted=options.snapshot, origin=options.origin),
+        "stream": tend.run,
         "list": listing,
         "status": status.run,
     }

@@ -102,7 +102,8 @@ def _database(network: Network, node: Node) -> Iterator[tuple[str, File]]:
         "load": {database: str(_data_set(database)) for service, database in owners if service.home == node.site},
     }
     yield str(APPS / "database.json"), File(json.dumps(wanted, indent=2) + "\n")
-    yield str(settings), File((DATA / "postgresql.conf").read_text(encoding="utf-8"))
+    conf = Template((DATA / "postgresql.conf").read_text(encoding="utf-8")).substitute(address=node.loopback)
+    yield str(settings), File(conf)
     yield str(APPS / "pg_hba.conf"), File((DATA / "pg_hba.conf").read_text(encoding="utf-8"))
     grants = [("postgres", "postgres"), ("root", "postgres"), *((USER, database) for _, database in owners)]
     ident = "".join(f"netdr {account} {role}\n" for account, role in grants)

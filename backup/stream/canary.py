@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
+from backup import tree
+from backup.machine import Machine
 from backup.postgres import Cluster
 from backup.stream.daemon import Daemon
 
 DATABASE = "netdr_canary"
+_SCRIPT = "canary.sql"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS canary (seq bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())
 """
@@ -56,16 +58,18 @@ def _beat(row: list[str]) -> Beat:
     return Beat(int(row[0]), datetime.fromisoformat(row[1]))
 
 
-def daemon(cluster: Cluster, folder: Path) -> Daemon:
-    """Return the program that writes a row a second on the home host. ``folder``: its script, lock and log."""
-    script = folder / "canary.sql"
-    flags = ["-X", "-q", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1", "-d", DATABASE, "-f", str(script)]
-    return Daemon("netdr-canary", "netdr canary", cluster.client("psql", *flags), folder)
+def daemon(machine: Machine) -> Daemon:
+    """Return the program that writes a row a second on a home host."""
+    folder = machine.layout.stream / "canary"
+    flags = ["-X", "-q", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1", "-d", DATABASE, "-f", str(folder / _SCRIPT)]
+    return Daemon("netdr-canary", "netdr canary", machine.cluster().client("psql", *flags), folder)
 
 
-def write_script(folder: Path) -> None:
-    """Write what the daemon runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    script = folder / "canary.sql"
+def ensure(machine: Machine) -> bool:
+    """Make sure that it runs and return whether it had to be started. Raise BackupError if it does not stay up."""
+    found = daemon(machine)
+    tree.passable(found.folder)
+    script = found.folder / _SCRIPT
     script.write_text(f"{_BEAT.strip()}\n\\watch 1\n", encoding="utf-8")
     script.chmod(0o644)
+    return found.ensure(machine.shell)

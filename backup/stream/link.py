@@ -10,6 +10,7 @@ from typing import Any
 
 from backup.duty import Duty
 from backup.repository import Layout
+from inventory.asset import Postgres
 from netdr.kernel.errors import BackupError
 
 # The account at the home cluster: it may replicate and nothing else.
@@ -131,13 +132,18 @@ def of_site(layout: Layout, site: str) -> Link:
     return Link(Offer.of(value), folder, layout.archives / site)
 
 
+def streamed(duty: Duty) -> bool:
+    """Return whether an asset's protection promises a stream, and it has a database to be streamed."""
+    return duty.protection.stream and any(isinstance(one, Postgres) for one in duty.asset.data)
+
+
 def of_duty(layout: Layout, duty: Duty) -> Link:
     """Return the link that an asset's databases come by.
 
-    Raise BackupError if its protection promises no stream, or this host is not its DR host.
+    Raise BackupError if it is not streamed, or this host is not its DR host.
     """
     name = duty.asset.id
-    if not duty.protection.stream:
+    if not streamed(duty):
         hint = "set stream: true in its protection and run netdr backup init"
         raise BackupError(f"{name} is not streamed", where=duty.protection.id, hint=hint)
     if duty.role != "standby":

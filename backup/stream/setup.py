@@ -21,18 +21,13 @@ from backup.stream import canary, link, origin, receiver, scram, tend
 from backup.stream.archive import OWNER
 from backup.stream.link import ROLE, Link, Offer
 from backup.stream.wire import Wire
-from inventory.asset import Postgres
 from netdr.kernel.errors import BackupError
 from netdr.kernel.secret import Secret
 
 
 def sites(book: Book, role: Role) -> tuple[str, ...]:
     """Return the home sites whose databases are streamed, among a host's duties of a role."""
-    found = (
-        duty.asset.home
-        for duty in book.duties.values()
-        if duty.role == role and duty.protection.stream and any(isinstance(one, Postgres) for one in duty.asset.data)
-    )
+    found = (one.asset.home for one in book.duties.values() if one.role == role and link.streamed(one))
     return tuple(dict.fromkeys(found))
 
 
@@ -50,6 +45,17 @@ def verifiers(book: Book, layout: Layout) -> Mapping[str, Secret]:
     return found
 
 
+def greeting(book: Book, layout: Layout) -> Mapping[str, str]:
+    """Return ``verifiers`` for JSON: for a pipe to another host, never for a file or a screen."""
+    return {site: one.reveal() for site, one in verifiers(book, layout).items()}
+
+
+def answer(machine: Machine, greeted: Mapping[str, str], steps: Steps) -> Mapping[str, object]:
+    """On a home host: given what ``greeting`` said, return the ``offer`` as a fact for JSON, no fact without one."""
+    made = offer(machine, {site: Secret(one) for site, one in greeted.items()}, steps)
+    return {"offer": made.reveal()} if made else {}
+
+
 def offer(machine: Machine, verified: Mapping[str, Secret], steps: Steps) -> Offer | None:
     """On a home host: let the DR host in and return what it must know, None if nothing here is streamed.
 
@@ -62,15 +68,12 @@ def offer(machine: Machine, verified: Mapping[str, Secret], steps: Steps) -> Off
     if site not in verified:
         hint = "run netdr backup init again"
         raise BackupError(f"the DR host has no password for site '{site}'", where=machine.book.host, hint=hint)
-    server, cluster = machine.book.server, machine.cluster()
-    folder = machine.layout.stream / "server"
-    source = origin.Source(cluster, site, machine.book.host, origin.own_address(server), server, folder)
+    server, folder = machine.book.server, machine.layout.stream / "server"
+    source = origin.Source(machine.cluster(), site, machine.book.host, origin.own_address(server), server, folder)
     with steps.step("let the DR host stream"):
         made = origin.prepare(source, verified[site], machine.clock())
     with steps.step("canary"):
-        run = machine.layout.runtime / "canary"
-        canary.write_script(run)
-        canary.daemon(cluster, run).ensure(machine.shell)
+        canary.ensure(machine)
     return made
 
 

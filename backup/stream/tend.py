@@ -11,7 +11,7 @@ from backup.duty import Duty
 from backup.machine import Machine
 from backup.postgres import VERSIONS, programs
 from backup.report import Steps
-from backup.stream import base, link, receiver, wal, wire
+from backup.stream import base, canary, link, receiver, wal, wire
 from backup.stream.archive import Archive, Base, Stretch
 from backup.stream.wire import State, Wire
 from netdr.kernel.errors import BackupError
@@ -32,13 +32,19 @@ class Need:
 
 
 def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
-    """Bring the stream of an asset's home site in order and return the facts.
+    """Bring the stream of an asset's home site in order, on this host's end of it, and return the facts.
 
-    Facts: ``site``, ``system``, ``timeline``, ``received`` (position), ``behind`` (bytes), ``started`` (the receiver),
-    ``stretch``, ``new_stretch`` (why, empty if none), ``base``, ``base_as_of``, ``new_base`` (why), ``complete_to``:
-    all committed before that moment is here. Raise UnreachableError if the home site is away (what is here stays),
-    BackupError if it does not let us in, would fill its disk, or the receiver does not catch up.
+    At home: ``canary`` (the number of its newest row), ``started`` (the canary). At the DR site: ``site``, ``system``,
+    ``timeline``, ``received`` (position), ``behind`` (bytes), ``started`` (the receiver), ``stretch``, ``new_stretch``
+    (why, empty if none), ``base``, ``base_as_of``, ``new_base`` (why), ``complete_to``: all committed before that
+    moment is here. Only ``streamed``, False, for an asset whose protection promises no stream or that has no database.
+    Raise UnreachableError if the home site is away (what is here stays), BackupError if it does not let us in, would
+    fill its disk, or the receiver does not catch up.
     """
+    if not link.streamed(duty):
+        return {"streamed": False}
+    if duty.role == "home":
+        return _at_home(machine, steps)
     found = link.of_duty(machine.layout, duty)
     asks = Wire(machine.shell, programs(VERSIONS), found)
     archive = Archive(found.top)
@@ -52,8 +58,15 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
             with steps.step("base backup"):
                 base.take(machine, asks, stretch, steps.progress)
     newest = stretch.bases()[-1]
-    facts = {"base": newest.id, "base_as_of": newest.ended.isoformat(), "new_base": why}
+    facts = {"streamed": True, "base": newest.id, "base_as_of": newest.ended.isoformat(), "new_base": why}
     return {**connected.facts, **facts}
+
+
+def _at_home(machine: Machine, steps: Steps) -> Mapping[str, object]:
+    with steps.step("canary"):
+        started = canary.ensure(machine)
+        newest = canary.newest(machine.cluster())
+    return {"streamed": True, "started": started, "canary": newest.seq if newest else None}
 
 
 def connect(machine: Machine, asks: Wire, steps: Steps) -> Mapping[str, object]:

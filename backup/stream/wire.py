@@ -107,10 +107,11 @@ _AWAY = ("connection refused", "no route to host", "timeout expired", "timed out
 def refusal(link: Link, done: Result) -> BackupError | UnreachableError:
     """Return, as an error, why a client of ours did not do all it should."""
     words = done.err.lower()
+    first = next((line for line in done.err.splitlines() if ": " in line), done.last_words)
     for sign, what, hint in _REASONS:
         if sign in words:
-            return BackupError(what, where=link.label, why=done.last_words, hint=hint)
+            return BackupError(what, where=link.label, why=first, hint=hint)
     if any(sign in words for sign in _AWAY):
         hint = "what was received before is kept; check the home host and the path to it"
-        return UnreachableError("the home cluster does not answer", where=link.label, why=done.last_words, hint=hint)
-    return BackupError("the home cluster does not do what was asked", where=link.label, why=done.last_words)
+        return UnreachableError("the home cluster does not answer", where=link.label, why=first, hint=hint)
+    return BackupError("the home cluster does not do what was asked", where=link.label, why=first)

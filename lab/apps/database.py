@@ -1,4 +1,4 @@
-"""The database server of a services host: Debian's cluster ``main``, on a local socket.
+"""The database server of a services host: Debian's cluster ``main``, for programs on its local socket.
 
 ``python -m lab.apps.database /etc/netdr/apps/database.json`` runs at every boot of the node. It makes the cluster when
 the node's disk has none of its own, with a role for each database and, at the site where the services start their

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ from backup.machine import Machine, this_machine
 from backup.remote import Hosts, Order
 from backup.report import JobReport, Steps, perform
 from backup.repository import Layout
+from backup.stream import setup as streaming
+from backup.stream.link import Offer
 from backup.verbs import WHERE
 from backup.work import Options
 from inventory import placement
@@ -72,6 +75,7 @@ _verb(
     ORIGIN,
     required=True,
 )
+_verb("stream", "Keep in order what streams to the DR site: canary; slot, receiver, base backups.")
 _verb("list", "List the snapshots there are, and which of them are proven.")
 _verb("status", "Compare backups, copies and proofs with what was promised. Exit code 9 if a promise is broken.")
 
@@ -104,11 +108,9 @@ def accept(context: Context, assets: tuple[str, ...], here: bool, as_json: bool)
     handed = json.loads(sys.stdin.read())
     layout, book = Layout(), Book.load(handed["book"], "stdin")
     if handed["access"] is None:
-
-        def serve(steps: Steps) -> dict[str, object]:
-            return {"access": setup.standby(book, layout, datetime.now(UTC), steps).reveal()}
-
-        return _show(context, (perform("accept", "*", book.host, _progress, serve),), as_json)
+        serve = partial(_receive if "offer" in handed else _serve, handed, book, layout)
+        verb = "stream" if "offer" in handed else "accept"
+        return _show(context, (perform(verb, "*", book.host, _progress, serve),), as_json)
     setup.home(book, layout, setup.Access.of(handed["access"]))
     shell = LocalShell(book.host)
     machine = this_machine(layout)
@@ -118,7 +120,22 @@ def accept(context: Context, assets: tuple[str, ...], here: bool, as_json: bool)
     reports = work.do(
         machine, "init", duties, lambda _, duty, steps: setup.repositories(book, layout, duty, shell, steps), _progress
     )
+    if streaming.sites(book, "home"):
+        offer = partial(streaming.answer, machine, handed.get("verifiers", {}))
+        reports += (perform("stream", streaming.sites(book, "home")[0], book.host, _progress, offer),)
     return _show(context, reports, as_json)
+
+
+def _serve(_handed: Mapping[str, Any], book: Book, layout: Layout, steps: Steps) -> Mapping[str, object]:
+    access = setup.standby(book, layout, datetime.now(UTC), steps).reveal()
+    return {"access": access, "verifiers": streaming.greeting(book, layout)}
+
+
+def _receive(handed: Mapping[str, Any], book: Book, layout: Layout, steps: Steps) -> Mapping[str, object]:
+    machine = this_machine(layout)
+    if machine is None:
+        raise BackupError("this host has no duties yet", where=book.host, hint="run netdr backup init")
+    return streaming.accept(machine, Offer.of(handed["offer"]), steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,23 @@ def _restore(text: Text, facts: Facts) -> str:
     )
 
 
+def _stream(text: Text, facts: Facts) -> str:
+    if not facts.get("streamed", True):
+        return text("is not streamed", "不接收流")
+    if "canary" in facts:
+        return text(f"canary row {facts['canary']}", f"心跳记录 {facts['canary']}")
+    if "behind" not in facts:
+        return text("lets the DR host stream", "已允许容灾主机接收流")
+    base = f", base backup {facts['base']}" if "base" in facts else ""
+    base_zh = f"，基础备份 {facts['base']}" if "base" in facts else ""
+    new = facts["new_stretch"]
+    anew = text(f"; began anew: {new}", f"；重新开始：{new}") if new not in {"", "first"} else ""
+    return text(
+        f"received up to {facts['received']}, {facts['behind']} bytes behind{base}{anew}",
+        f"已接收至 {facts['received']}，落后 {facts['behind']} 字节{base_zh}{anew}",
+    )
+
+
 def _list(text: Text, facts: Facts) -> str:
     results = {"passed": text("proven", "已验证"), "failed": text("FAILED its proof", "验证失败"), "none": "–"}
     rows = [f"\n  {_short(row)}  {_moment(row)}  {results[row['proof']]}" for row in facts["snapshots"]]
@@ -88,6 +105,7 @@ _WORDS: Mapping[str, Callable[[Text, Facts], str]] = {
     "copy": _copy,
     "verify": _prove,
     "restore": _restore,
+    "stream": _stream,
     "list": _list,
     "status": _status,
 }

@@ -124,6 +124,23 @@ def test_init_carries_the_access_and_keeps_it_out_of_the_command_line(network: N
     assert not [word for call in (*main.calls, *there.calls) for word in call if "hidden" in word]
 
 
+def test_init_carries_the_offer_to_stream_to_the_dr_host(network: Network) -> None:
+    standby = dump((JobReport("*", "store-b", "accept", 0.1, {}, {"access": {}, "verifiers": {"hall": "SCRAM"}}),))
+    streams = dump((JobReport("*", "store-b", "stream", 0.1, {}, {"behind": 0}),))
+    there = FakeShell([when("accept", out=standby)])
+    offer = {"site": "hall", "address": "10.0.0.1"}
+    main = FakeShell([when("accept", out=dump((JobReport("hall", "store", "stream", 0.1, {}, {"offer": offer}),)))])
+
+    def second(_argv: object) -> Result | None:
+        return Result(0, streams, "") if len(there.calls) == 2 else None
+
+    there.answers = [second, *there.answers]
+    reports = init(hosts(network, {"store": main, "store-b": there}), network.district.services)
+    assert json.loads(main.inputs[0])["verifiers"] == {"hall": "SCRAM"}
+    assert json.loads(there.inputs[1])["offer"] == offer
+    assert [report.host for report in reports] == ["store", "store-b"]
+
+
 def test_a_restore_tells_its_moment_in_unix_seconds(network: Network) -> None:
     shell = FakeShell([when("restore", out=reported("restore", "registry"))])
     facts = restore(hosts(network, {"store-b": shell}), "store-b", "registry", Choice("abcd", "home"))

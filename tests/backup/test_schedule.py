@@ -38,7 +38,13 @@ def book(host: str) -> duty.Book:
 
 def test_a_home_host_saves_and_a_dr_host_proves() -> None:
     home = {job.name: job.every for job in schedule.jobs(book("store"))}
-    assert home == {"run-registry": 120, "run-notices": 86400, "prune-registry": 86400, "prune-notices": 86400}
+    assert home == {
+        "stream-registry": 60,
+        "run-registry": 120,
+        "run-notices": 86400,
+        "prune-registry": 86400,
+        "prune-notices": 86400,
+    }
     dr = {job.name: job.every for job in schedule.jobs(book("store-b"))}
     assert {name: every for name, every in dr.items() if name.startswith("verify")} == {
         "verify-registry": 43200,
@@ -50,7 +56,7 @@ def test_a_home_host_saves_and_a_dr_host_proves() -> None:
 
 
 def test_what_may_lose_least_goes_first() -> None:
-    assert schedule.jobs(book("store"))[0].name == "run-registry"
+    assert [job.name for job in schedule.jobs(book("store"))][:2] == ["stream-registry", "run-registry"]
 
 
 @pytest.mark.parametrize(
@@ -132,13 +138,15 @@ def until(count: int, shell: FakeShell) -> object:
 def test_the_scheduler_runs_what_is_due_once_and_remembers(tmp_path: Path) -> None:
     shell, told = programs({"prune": 9}), list[str]()
     scheduler = Scheduler(machine(tmp_path), shell, told.append)
-    assert scheduler.run(until(4, shell)) == 4
+    assert scheduler.run(until(5, shell)) == 5
     assert {call[2:4] for call in shell.calls} == {
-        (verb, asset) for verb in ("run", "prune") for asset in ("registry", "notices")
+        ("stream", "registry"),
+        *((verb, asset) for verb in ("run", "prune") for asset in ("registry", "notices")),
     }
     assert all(call[4:] == ("--here", "--json") for call in shell.calls)
     past = remembered(machine(tmp_path))
     assert {name: one.ok for name, one in past.items()} == {
+        "stream-registry": True,
         "run-registry": True,
         "run-notices": True,
         "prune-registry": False,

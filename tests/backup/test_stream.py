@@ -128,7 +128,7 @@ def two() -> Iterator[Two]:
         yield pair
     finally:
         receiver.daemon(pair.standby.shell, link.of_site(pair.standby.layout, "main")).stop(pair.standby.shell)
-        canary.daemon(pair.cluster, pair.home.layout.runtime / "canary").stop(pair.home.shell)
+        canary.daemon(pair.home).stop(pair.home.shell)
         pair.pg_ctl("stop", "-m", "immediate")
         shutil.rmtree(root)
 
@@ -332,7 +332,7 @@ def test_the_main_site_dies_under_load(two: Two) -> None:
         assert f"{newest.at:%Y-%m-%d %H:%M}" in caught.value.why
     finally:
         two.pg_ctl("start")
-    canary.daemon(two.cluster, two.home.layout.runtime / "canary").ensure(two.home.shell)
+    assert tend.run(two.home, two.home.book.duties["cases"], steps())["started"]
     wait_for(lambda: two.tend()["behind"] is not None)
 
 
