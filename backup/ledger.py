@@ -21,13 +21,15 @@ from typing import IO, Literal
 from backup.manifest import canonical
 from netdr.kernel.errors import BackupError
 
-# snapshot, copy: made, copied (by the home host). arrival: first seen at the DR site. read: stored bytes that were read
-# again. proof: a restore was tried. failure: a job failed. prune: snapshots forgotten. hold, release: the brake.
-# base: a base backup of the stream. anchor: how far the other host's ledger was, and its hash there.
+# snapshot, copy: made, copied (by the home host). arrival: first seen at the DR site. judged: what it changed. read:
+# stored bytes that were read again. proof: a restore was tried. failure: a job failed. prune: snapshots forgotten.
+# hold, release: the brake. base: a base backup of the stream. anchor: how far the other host's ledger was.
+# offline: a copy that people carry.
 Kind = Literal[
     "snapshot",
     "copy",
     "arrival",
+    "judged",
     "read",
     "proof",
     "failure",

@@ -54,11 +54,15 @@ class Listener:
 
 def argv(listener: Listener) -> list[str]:
     """Return the command line of the server. Objects are not cached: what the disk has is what it serves."""
-    drop = ["setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups", "--no-new-privs", "--"]
     flags = ["--append-only", "--private-repos", "--cache-objects=false", "--min-tls-version=tls1.2"]
     files = [f"--cert={listener.certificate}", f"--key={listener.key}", f"--htpasswd={listener.passwords}"]
     place = [f"--addr={listener.address}:{listener.port}", str(listener.repositories)]
-    return [*drop, "rclone", "serve", "restic", "--config=/dev/null", *flags, *files, *place]
+    return [*drop(), "rclone", "serve", "restic", "--config=/dev/null", *flags, *files, *place]
+
+
+def drop() -> list[str]:
+    """Return the command line that gives up root for the server's account."""
+    return ["setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups", "--no-new-privs", "--"]
 
 
 def ensure(listener: Listener) -> bool:

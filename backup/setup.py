@@ -15,7 +15,7 @@ from typing import Any
 
 import bcrypt
 
-from backup import certificate, server, tree
+from backup import brake, certificate, server, tree
 from backup.duty import PORT, Book, Duty
 from backup.host import Shell
 from backup.report import Steps
@@ -93,12 +93,14 @@ def repositories(book: Book, layout: Layout, duty: Duty, shell: Shell, steps: St
     """Make a home service's two repositories where they are missing; return which were made.
 
     The copy takes the first one's chunker parameters: that cannot be changed later, and lets both share their blocks.
+    A canary file is put into each directory tree.
     """
     name = duty.asset.id
     local, far = layout.home(name), layout.standby(name, book.server)
     keep_secret(local.password)
     write_private(local.location, f"{layout.repositories}/{name}\n")
     tree.passable(layout.cache)
+    brake.plant(duty.asset.data)
     restic = Restic(shell, layout.cache / "restic")
     made = []
     if not (layout.repositories / name / "config").exists():

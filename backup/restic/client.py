@@ -27,7 +27,9 @@ PREFIX = ("env", "GOGC=400", "RESTIC_PROGRESS_FPS=2", "setpriv", "--pdeathsig=IN
 def open_arguments(repository: Repository) -> list[str]:
     """Return the options that open a repository."""
     pinned = ["--cacert", str(repository.cacert)] if repository.cacert else []
-    return ["--repository-file", str(repository.location), "--password-file", str(repository.password), *pinned]
+    options = [word for option in repository.options for word in ("-o", option)]
+    files = ["--repository-file", str(repository.location), "--password-file", str(repository.password)]
+    return [*files, *pinned, *options]
 
 
 def from_arguments(repository: Repository) -> list[str]:
@@ -167,6 +169,20 @@ class Restic:
     def prune(self, repository: Repository, *, limit: float) -> None:
         """Remove what no snapshot needs."""
         self._run(["prune"], repository, limit=limit)
+
+    def dump(self, repository: Repository, snapshot: str, path: str) -> str:
+        """Return the text of a file of a snapshot, by its path from the top."""
+        return self._run(["dump", "--no-lock", snapshot, f"/{path}"], repository, limit=QUICK).out
+
+    def lengths(self, repository: Repository, indexes: Sequence[str]) -> tuple[int, int]:
+        """Return how many bytes of file content some index files know: as stored, and as they were before."""
+        stored = plain = 0
+        for index in indexes:
+            value = json.loads(self._run(["cat", "index", index, "--no-lock"], repository, limit=QUICK).out)
+            for blob in (one for pack in value["packs"] for one in pack["blobs"] if one["type"] == "data"):
+                stored += blob["length"]
+                plain += blob.get("uncompressed_length", blob["length"])
+        return stored, plain
 
     def repair_index(self, repository: Repository, *, limit: float) -> None:
         """Make the index know every pack that is there: those of a killed run are then used and not stored again."""

@@ -61,7 +61,8 @@ def _local(folder: Path, repository: Repository) -> list[str]:
 
 def _location(repository: Repository) -> str:
     try:
-        return repository.location.read_text(encoding="utf-8").strip()
+        # Behind a pipe to rclone (``prune.maintained``) a repository lies here as well.
+        return repository.location.read_text(encoding="utf-8").strip().removeprefix("rclone:")
     except OSError as error:
         hint = "run netdr backup init on a controller"
         raise BackupError(

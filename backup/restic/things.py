@@ -11,12 +11,16 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository and the files that open it. ``label`` is what people are told: no credential is in it."""
+    """A repository and the files that open it. ``label`` is what people are told: no credential is in it.
+
+    ``options``: how its backend is spoken to (restic's ``-o``); no secret is in them.
+    """
 
     label: str
     location: Path
     password: Path
     cacert: Path | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
