@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from backup import postgres, restored, snapshots, source, tree
@@ -108,7 +108,9 @@ class _Fetch:
         folder = self.work / "moment"
         facts = extract.run(self.machine, self.duty, at, folder, self.steps)
         if all(isinstance(one, Postgres) for one in self.duty.asset.data):
-            return Fetched(folder, folder, {"snapshot": "", "source": "", "as_of": at.isoformat(), **facts})
+            return Fetched(
+                folder, folder, {"snapshot": "", "source": "", "as_of": at.astimezone(UTC).isoformat(), **facts}
+            )
         files = self.snapshot(snapshots.LATEST, until=at)
         return Fetched(folder, files.files, {**files.facts, **facts})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from backup import copy, host, job, place, proof, snapshots, status
@@ -50,6 +51,7 @@ class Options:
 
     snapshot: str = snapshots.LATEST
     origin: Site = "standby"
+    at: datetime | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ class Options:
         said = {
             "--snapshot": self.snapshot if self.snapshot != snapshots.LATEST else "",
             "--from": self.origin if self.origin != "standby" else "",
+            "--at": self.at.isoformat() if self.at else "",
         }
         return tuple(word for name, value in said.items() if value for word in (name, value))
 
@@ -72,7 +75,7 @@ def acts(options: Options = PLAIN) -> Mapping[str, Act]:
         "copy": copy.run,
         "verify": prove,
         "prove": prove,
-        "restore": partial(place.run, wanted=options.snapshot, origin=options.origin),
+        "restore": partial(place.run, wanted=options.snapshot, origin=options.origin, at=options.at),
         "stream": tend.run,
         "list": listing,
         "status": status.run,

@@ -33,6 +33,21 @@ HERE = click.Option(["--here"], is_flag=True, help="Do it on this host: what sch
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the result for programs.")
 
 
+class Moment(click.ParamType[datetime]):
+    """A moment as ISO 8601 says it; without an offset, in this machine's time zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - click's
+        """Return the moment. Fail as click does if it is none."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(value).astimezone()
+        except ValueError:
+            self.fail(f"'{value}' is no moment; expected 2026-11-23T10:05:30 or 2026-11-23T02:05:30+00:00", param, ctx)
+
+
 @click.group()
 def backup() -> None:
     """Back up, copy off site, prove that it comes back."""
@@ -65,6 +80,11 @@ SNAPSHOT = click.Option(["--snapshot"], default=snapshots.LATEST, show_default=T
 ORIGIN = click.Option(
     ["--from", "origin"], type=click.Choice(["home", "standby"]), default="standby", show_default=True
 )
+AT = click.Option(
+    ["--at"],
+    type=Moment(),
+    help="Databases as they were then: 2026-11-23T10:05[:30][+08:00], local time unless said. At the DR site only.",
+)
 _verb("run", "Save assets now and copy them to the DR site.")
 _verb("copy", "Copy what the DR site does not have yet.")
 _verb("verify", "Restore copies at the DR site, compare them, start them in isolation, ask them.", SNAPSHOT)
@@ -73,6 +93,7 @@ _verb(
     "Put a snapshot in place of a stopped asset's data, where it is active. What was there is kept beside it.",
     SNAPSHOT,
     ORIGIN,
+    AT,
     required=True,
 )
 _verb("stream", "Keep in order what streams to the DR site: canary; slot, receiver, base backups.")

@@ -60,6 +60,12 @@ def _prove(text: Text, facts: Facts) -> str:
 
 
 def _restore(text: Text, facts: Facts) -> str:
+    if "committed" in facts:
+        newest = facts["committed"] or "–"
+        return text(
+            f"in place: databases as of {_moment(facts)}, their last change of {newest}",
+            f"已就位：数据库恢复到 {_moment(facts)}，其最后一次变更为 {newest}",
+        )
     return text(
         f"in place: {_short(facts)} as of {_moment(facts)}, {facts['files']} files equal",
         f"已就位：{_short(facts)}，数据时点 {_moment(facts)}，{facts['files']} 个文件一致",

@@ -96,3 +96,9 @@ def test_a_service_is_held_by_one_at_a_time(machine: Machine) -> None:
     # Free again.
     with machine.alone("registry", "run"):
         pass
+
+
+def test_options_say_on_the_command_line_what_they_are() -> None:
+    assert work.Options().argv == ()
+    said = work.Options(snapshot="abc", origin="home", at=NOON).argv
+    assert said == ("--snapshot", "abc", "--from", "home", "--at", "2026-11-23T12:00:00+00:00")
