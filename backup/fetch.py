@@ -1,4 +1,4 @@
-"""Fetch a page and print its status and the SHA-256 of its body as JSON. Run as a program, inside a bubble."""
+"""Fetch a page and print its status, length, SHA-256 and text as JSON. Run as a program, inside a bubble."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import http.client
 import json
 import sys
 
+# A longer page is judged by its hash alone.
+TEXT = 65536
 
-def main(port: int, path: str) -> None:
-    """Print ``{"status": …, "sha256": …, "bytes": …}`` for http://127.0.0.1:port/path."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+
+def main(address: str, port: int, path: str) -> None:
+    """Print ``{"status": …, "sha256": …, "bytes": …, "text": …}`` for http://address:port/path."""
+    connection = http.client.HTTPConnection(address, port, timeout=10)
     connection.request("GET", path)
     answer = connection.getresponse()
     body = answer.read()
-    found = {"status": answer.status, "sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
+    text = body[:TEXT].decode("utf-8", "replace")
+    found = {"status": answer.status, "sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body), "text": text}
     json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -31,6 +31,7 @@ class Layout:
     state: Path = Path("/var/lib/netdr")
     cache: Path = Path("/var/cache/netdr")
     runtime: Path = Path("/run/netdr")
+    services: Path = Path("/etc/netdr/services")
     bubbles: Path = Path("/var/tmp")  # noqa: S108 - only the parent of folders with random names
 
     @classmethod
@@ -52,6 +53,10 @@ class Layout:
     def ledger(self, service: str) -> Path:
         """Return the path of this host's ledger of a service."""
         return self.state / "ledger" / f"{service}.jsonl"
+
+    def evidence(self, service: str) -> Path:
+        """Return the folder of the evidence that a service's proofs have left."""
+        return self.state / "evidence" / service
 
     def stage(self, service: str) -> Path:
         """Return the folder of the tree being saved: always the same, so that restic finds the snapshot before."""

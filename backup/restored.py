@@ -87,7 +87,7 @@ def _different(
         f"{_what(snapshot)}: {count} {'file differs' if count == 1 else 'files differ'}",
         where=repository.label,
         why=" | ".join(part for part in (named + more, words) if part),
-        hint="do not use this snapshot; prove an older one (netdr backup prove SERVICE --snapshot ID), find out what "
+        hint="do not use this snapshot; verify an older one (netdr backup verify ASSET --snapshot ID), find out what "
         "changed the repository's disk, and put the damaged pack files back from another copy",
         paths=[one.path for one in differences],
     )

@@ -124,5 +124,5 @@ def _open_failure(lines: Sequence[Line]) -> str:
         if line.kind == "failure":
             failures[line.facts["verb"]] = line.facts["what"]
         elif line.facts.get("result") != "failed":
-            failures.pop(done[line.kind], None)
+            failures.pop(done.get(line.kind, ""), None)
     return "; ".join(failures.values())

@@ -13,6 +13,8 @@ from netdr.kernel.errors import NetdrError, ProofError
 
 # Seconds until a server answers; both take well under one on an idle host.
 START = 60.0
+# Where clients look for a server (Debian's libpq).
+SOCKETS = Path("/run/postgresql")
 # No crash is survived here, so nothing waits for the disk (PostgreSQL manual, "Non-Durable Settings").
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -43,10 +45,16 @@ http {{
 """
 
 
+def listening(port: int) -> list[str]:
+    """Return the command that prints a line for each socket that listens on a TCP port."""
+    return ["ss", "-Hltn", f"sport = :{port}"]
+
+
 @contextmanager
 def cluster(bubble: Bubble, work: Path, port: int = 5432) -> Iterator[Cluster]:
     """Run a new, empty PostgreSQL cluster in the bubble, its files below the new folder ``work``, while the block runs.
 
+    It listens where Debian's main cluster does, on ``SOCKETS`` and on loopback, and trusts whoever is in the bubble.
     The account postgres must be able to pass through the parents of ``work``, whose path has at most 80 characters
     (a unix socket's has 107). Raise ProofError if it does not start.
     """
@@ -57,7 +65,8 @@ def cluster(bubble: Bubble, work: Path, port: int = 5432) -> Iterator[Cluster]:
     made = bubble.run([*AS_POSTGRES, f"{bin_folder}/{initdb[0]}", *initdb[1:], f"--pgdata={data}"], limit=START)
     if made.code != 0:
         raise ProofError("a throw-away PostgreSQL cluster cannot be made", where=bubble.name, why=made.last_words)
-    settings = {**_SETTINGS, "port": str(port), "unix_socket_directories": str(work)}
+    bubble.run(["install", "--directory", "--owner=postgres", "--group=postgres", str(SOCKETS)], limit=START)
+    settings = {**_SETTINGS, "port": str(port), "unix_socket_directories": f"{work},{SOCKETS}"}
     listed = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     server = [*AS_POSTGRES, f"{bin_folder}/postgres", "-D", str(data), *listed]
     found = Cluster(bubble, bin_folder, socket=work, port=port)
@@ -75,10 +84,9 @@ def web(bubble: Bubble, root: Path, work: Path, port: int) -> Iterator[None]:
     configuration = work / "nginx.conf"
     configuration.write_text(_NGINX.format(work=work, port=port, root=root), encoding="utf-8")
     server = ["nginx", "-e", "stderr", "-p", str(work), "-c", str(configuration)]
-    listening = ["ss", "-Hltn", f"sport = :{port}"]
 
     def ready() -> bool:
-        return bool(bubble.run(listening, limit=START).out.strip())
+        return bool(bubble.run(listening(port), limit=START).out.strip())
 
     with bubble.serving(server, ready, log=work / "log", limit=START):
         yield

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from backup import copy, host, job, place, proof, snapshots, status
+from backup import copy, host, job, place, snapshots, status
 from backup.duty import Duty
 from backup.machine import Machine
+from backup.proof import verify
 from backup.report import JobReport, Progress, Steps, perform
 from backup.repository import Site
 from backup.stream import tend
@@ -69,7 +70,7 @@ PLAIN = Options()
 
 def acts(options: Options = PLAIN) -> Mapping[str, Act]:
     """Return what each verb does."""
-    prove = partial(proof.run, wanted=options.snapshot)
+    prove = partial(verify.run, scope=verify.Scope(options.snapshot))
     return {
         "run": job.run,
         "copy": copy.run,

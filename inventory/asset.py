@@ -15,23 +15,36 @@ Place = Literal["home", "standby", "offline"]
 Medium = Literal["disk", "object", "removable", "tape"]
 
 
+class Record(Entry):
+    """A record to be read through a service: ``get`` is the page, ``sql`` a query for one row of the database.
+
+    ``{column}`` in the page stands for the row's value; the page's JSON object must hold every column with its value.
+    """
+
+    sql: str
+    get: Annotated[str, StringConstraints(pattern=r"^/\S*$")]
+
+
 class Postgres(Entry):
     """A PostgreSQL database. ``queries`` must return a row that is true when it is restored.
 
     ``canary`` is a query for the time (timestamptz) of its newest heartbeat row: restored, it is the RPO measured.
+    ``records`` are read through the service and compared with what the restored database holds.
     """
 
     kind: Literal["postgresql"]
     database: Id
     queries: dict[str, str] = Field(default_factory=dict)
     canary: str = ""
+    records: dict[str, Record] = Field(default_factory=dict)
 
 
 class Files(Entry):
-    """A directory tree."""
+    """A directory tree. ``url``: the path at which its service shows it, empty if it does not."""
 
     kind: Literal["files"]
     path: AbsolutePath
+    url: Annotated[str, StringConstraints(pattern=r"^(/\S*)?$")] = ""
 
 
 class NetdrState(Entry):

@@ -31,7 +31,7 @@ def run(machine: Machine, duty: Duty, at: datetime, into: Path, steps: Steps) ->
     work.chmod(0o711)
     tree.clear(into, mode=0o711)
     try:
-        with blow(f"the bubble of {duty.asset.id}") as bubble, ExitStack() as open_:
+        with blow(f"the bubble of {duty.asset.id}", work, into) as bubble, ExitStack() as open_:
             with steps.step(f"recover to {at:%F %T%z}"):
                 back = open_.enter_context(recover.recovered(machine, archive, bubble, work / "pg", at))
             for one in databases:

@@ -43,7 +43,7 @@ def run(machine: Machine, duty: Duty, steps: Steps, at: datetime | None = None) 
     work = Path(tempfile.mkdtemp(prefix="netdr-stream-", dir=machine.layout.bubbles))
     work.chmod(0o711)
     try:
-        with blow(f"the bubble of {found.site}") as bubble, ExitStack() as open_:
+        with blow(f"the bubble of {found.site}", work) as bubble, ExitStack() as open_:
             with steps.step("verify base backup"):
                 _verify(machine, archive, at)
             now = machine.clock()

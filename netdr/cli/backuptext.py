@@ -50,12 +50,20 @@ def _copy(text: Text, facts: Facts) -> str:
 
 
 def _prove(text: Text, facts: Facts) -> str:
-    files, queries = facts["files"], len(facts["queries"])
-    pages = ", ".join(str(page["page"]) for page in facts["pages"] if page["page"]) or "–"
+    told = [text(f"{facts['stored']['packs']} packs read", f"读取 {facts['stored']['packs']} 个数据包")]
+    if "files" in facts:
+        told.append(text(f"{facts['files']} files equal", f"{facts['files']} 个文件一致"))
+    if facts["service"]:
+        told.append(text("started", "应用已启动"))
+    if "queries" in facts:
+        count = len(facts["queries"])
+        pages = [page["page"] for page in facts["pages"] if page["page"]]
+        shown = ", ".join([*pages, *filter(None, facts["records"].values())]) or "–"
+        told.append(text(f"{count} queries true, read {shown}", f"{count} 项查询成立，读到 {shown}"))
+    level = facts["level"].upper()
     return text(
-        f"PROVEN {_short(facts)} as of {_moment(facts)}: {files} files equal, {queries} queries true, served {pages}",
-        f"恢复验证通过 {_short(facts)}，数据时点 {_moment(facts)}：{files} 个文件一致，"
-        f"{queries} 项查询成立，网页 {pages}",
+        f"PROVEN {level} {_short(facts)} as of {_moment(facts)}: {', '.join(told)}",
+        f"恢复验证通过（{level}）{_short(facts)}，数据时点 {_moment(facts)}：{'，'.join(told)}",
     )
 
 

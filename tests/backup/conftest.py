@@ -7,9 +7,11 @@ something do it to a copy (``broken``) or bring it back.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,11 +26,14 @@ from backup.duty import Book, Duty, Role
 from backup.host import LocalShell
 from backup.machine import Machine
 from backup.postgres import AS_POSTGRES, VERSIONS, Cluster, programs
+from backup.proof import application
 from backup.report import Steps
 from backup.repository import Layout, write_private
 from backup.testing import Pair
 from inventory.asset import Files, Postgres, Protection, Service
 from inventory.entry import Name
+from lab import services
+from lab.apps.service import Service as Description
 
 PROGRAMS = ("restic", "rclone", "nginx", "unshare", "nsenter", "setpriv", "ss", "curl", "openssl")
 # Where other accounts can reach.
@@ -54,7 +59,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def service(name: str, *data: Files | Postgres, ports: tuple[str, ...] = ("tcp/8080",)) -> Service:
+def service(
+    name: str, *data: Files | Postgres, ports: tuple[str, ...] = ("tcp/8080",), app: str = "casework"
+) -> Service:
     return Service(
         id=name,
         name=Name(zh="服务", en="service"),
@@ -62,7 +69,7 @@ def service(name: str, *data: Files | Postgres, ports: tuple[str, ...] = ("tcp/8
         home="main",
         standby="dr",
         protection="tier-1",
-        app="casework",
+        app=app,
         ports=ports,
         data=data,
     )
@@ -120,15 +127,17 @@ def pair(root: Path, cluster: Cluster) -> Iterator[Pair]:
     (pages / "latest").symlink_to("news/list.txt")
     create_approval(cluster)
     queries = {"114 items": "SELECT count(*) = 114 FROM item", "owner": "SELECT has_table_privilege('item', 'SELECT')"}
-    services = (
+    served = (
         service("approval", Postgres(kind="postgresql", database="approval", queries=queries)),
-        service("portal", Files(kind="files", path=str(pages))),
+        service("portal", Files(kind="files", path=str(pages), url="/"), app="pages"),
     )
     # An address of its own, so that test runs side by side do not meet.
     address = f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}.1"
-    duties = {role: {one.id: Duty(one, role, PROTECTION) for one in services} for role in get_args(Role)}
+    duties = {role: {one.id: Duty(one, role, PROTECTION) for one in served} for role in get_args(Role)}
     home = _machine(root / "m", Book("srv-main", "services", address, duties["home"]), cluster)
     standby = _machine(root / "d", Book("srv-dr", "services", address, duties["standby"]), cluster)
+    for one in served:
+        install(standby.layout, one)
     place = setup.listener(standby.layout, address)
     # The server is a child of the tests, so that it ends with them: ``standby`` then finds it listening.
     setup.prepare(standby.book, standby.layout, now())
@@ -169,6 +178,26 @@ def broken(saved: Pair) -> Iterator[Machine]:
     shutil.rmtree(top)
 
 
+def install(layout: Layout, one: Service) -> None:
+    """Put what starts a service on a host: the lab's own program, with a description of its own."""
+    databases = [data.database for data in one.data if isinstance(data, Postgres)]
+    layout.services.mkdir(parents=True, exist_ok=True)
+    program = layout.services / one.id
+    described, web = program.with_suffix(".json"), program.with_suffix(".nginx")
+    description = Description(
+        id=one.id,
+        address="10.9.8.7",
+        port=application.tcp_ports(one.ports)[0],
+        database=databases[0] if one.app == "casework" else "",
+        user=services.USER,
+        web=str(web),
+    )
+    web.write_text(services._nginx(one, description), encoding="utf-8")
+    described.write_text(json.dumps(dataclasses.asdict(description)), encoding="utf-8")
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m lab.apps.service {described} "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+
+
 def create_approval(cluster: Cluster) -> None:
     cluster.query("CREATE ROLE approval LOGIN PASSWORD 'not-a-secret'; CREATE ROLE auditor")
     cluster.query("CREATE DATABASE approval OWNER approval")
@@ -179,6 +208,10 @@ def create_approval(cluster: Cluster) -> None:
         "GRANT SELECT ON item TO auditor",
         "approval",
     )
+    # What the lab's program works with.
+    record = (services.DATA / "record.sql").read_text(encoding="utf-8")
+    cluster.query(f"SET ROLE approval; {record}", "approval")
+    cluster.query("SELECT accept('unit-1', i) FROM generate_series(1, 7) i", "approval")
 
 
 def wait_for(ready: Callable[[], bool], limit: float = 30) -> None:

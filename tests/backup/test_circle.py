@@ -41,7 +41,9 @@ def test_a_database_comes_back(saved: Pair) -> None:
     report = saved.good(saved.standby, "prove", "approval")
     assert report.facts["queries"] == {"114 items": True, "owner": True}
     # One file per table, the table of contents, the roles, the ledger.
-    assert report.facts["files"] == 5
+    assert report.facts["files"] == 6
+    assert report.facts["service"]["address"] == "10.9.8.7"
+    assert report.facts["service"]["ports"] == [8080]
     assert datetime.fromisoformat(report.facts["as_of"]).tzinfo is not None
 
 

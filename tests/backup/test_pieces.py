@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from backup import certificate, postgres, proof, server, snapshots, tree
+from backup import certificate, postgres, server, snapshots, tree
 from backup.duty import Book, book_of
 from backup.manifest import Entry
+from backup.proof import answers, application
 from backup.repository import Layout, keep_secret, new_secret, target, write_private
 from backup.restic import Snapshot
 from backup.server import Listener
@@ -142,13 +143,12 @@ def entry(path: str, size: int = 10, mode: int = 0o644) -> Entry:
     ],
 )
 def test_which_page_is_asked_for(entries: list[Entry], page: str | None) -> None:
-    found = proof.landing_page(entries, "files/srv/p")
+    found = answers.landing_page(entries, "files/srv/p")
     assert (found.path if found else None) == (f"files/srv/{page}" if page else None)
 
 
-@pytest.mark.parametrize(("ports", "port"), [(("icmp", "tcp/8080", "tcp/80"), 8080), (("udp/53",), 80), ((), 80)])
-def test_which_port(ports: tuple[str, ...], port: int) -> None:
-    assert proof.web_port(ports) == port
+def test_which_ports() -> None:
+    assert application.tcp_ports(("icmp", "tcp/8080", "udp/53", "tcp/80")) == (8080, 80)
 
 
 def test_the_server_is_append_only_private_and_not_root() -> None:
