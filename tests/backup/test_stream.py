@@ -171,7 +171,7 @@ def recovered(two: Two, at: datetime | None) -> Iterator[Recovered]:
     work = Path(tempfile.mkdtemp(prefix="nr-", dir=OPEN))
     work.chmod(0o711)
     try:
-        with blow("test") as bubble, recover.recovered(two.standby, two.archive, bubble, work / "pg", at) as back:
+        with blow("test", work) as bubble, recover.recovered(two.standby, two.archive, bubble, work / "pg", at) as back:
             yield back
     finally:
         shutil.rmtree(work)
