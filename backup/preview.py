@@ -16,8 +16,8 @@ from inventory.asset import where
 def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     """Return what a run would save and where it would go. Raise Problems with every source that is missing.
 
-    Facts: ``sources`` (kind, where, bytes or None), ``repository``, ``copy_to`` (None at the DR site), ``upload`` (KiB/s
-    that the copy may take at this hour, None: all), ``every`` (s), ``as_of`` of the newest snapshot (None: none).
+    Facts: ``sources`` (kind, where, bytes or None), ``repository``, ``copy_to`` (None at the DR site), ``upload`` (what
+    the copy may take at this hour in KiB/s, None: all), ``every`` (s), ``as_of`` of the newest snapshot (None: none).
     """
     what = job.plan(machine, duty)
     with steps.step("sources"):

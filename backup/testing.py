@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backup import work
+from backup import acts, work
 from backup.host import Observer, Result, Watch
 from backup.machine import Machine
 from backup.postgres import Cluster
@@ -79,7 +79,7 @@ class Pair:
         self, machine: Machine, verb: str, service: str, *, snapshot: str = LATEST, origin: Site = "standby"
     ) -> JobReport:
         """Do a verb for one service on one of the machines, and return its report."""
-        act = work.acts(work.Options(snapshot=snapshot, origin=origin))[verb]
+        act = acts.acts(acts.Options(snapshot=snapshot, origin=origin))[verb]
         return work.do(machine, verb, machine.book.select([service]), act, lambda _: None)[0]
 
     def good(

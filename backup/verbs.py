@@ -17,7 +17,6 @@ WHERE: Mapping[str, Where] = {
     "stream": "both",
     "verify": "standby",
     "restore": "active",
-    "prove": "standby",
     "prune": "both",
     "release": "standby",
     "list": "both",

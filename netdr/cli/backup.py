@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from backup import metrics as prometheus
 from backup import remote, report, setup, snapshots, status, work
+from backup.acts import Options, acts
 from backup.duty import Book
 from backup.host import LocalShell
 from backup.machine import Machine, this_machine
@@ -23,10 +24,11 @@ from backup.repository import Layout
 from backup.stream import setup as streaming
 from backup.stream.link import Offer
 from backup.verbs import WHERE
-from backup.work import Options
 from inventory import placement
+from inventory.asset import Level
 from netdr.cli.backuptext import line
 from netdr.cli.context import Context
+from netdr.cli.schedule import schedule
 from netdr.kernel.errors import BackupError, NetdrError, UsageError
 
 HERE = click.Option(["--here"], is_flag=True, help="Do it on this host: what schedules and controllers ask for.")
@@ -66,7 +68,7 @@ def init(context: Context, assets: tuple[str, ...], as_json: bool) -> int:
 
 
 def _verb(name: str, words: str, *options: click.Option, required: bool = False) -> None:
-    """Add a verb of ``work.acts``: assets, its own options, --here, --json."""
+    """Add a verb of ``backup.acts``: assets, its own options, --here, --json."""
 
     @click.pass_obj
     def act(context: Context, /, assets: tuple[str, ...], here: bool, as_json: bool, **said: Any) -> int:  # noqa: ANN401 - click's
@@ -85,20 +87,40 @@ AT = click.Option(
     type=Moment(),
     help="Databases as they were then: 2026-11-23T10:05[:30][+08:00], local time unless said. At the DR site only.",
 )
+INTO = click.Option(["--into"], default="", metavar="FOLDER", help="Bring it to FOLDER/ASSET, touch nothing else.")
+TO = click.Option(
+    ["--to"], default="", metavar="FOLDER", help="On the DR host: copy all to a disk that is carried away."
+)
+BY = click.Option(["--by"], default="", metavar="NAME", help="Who lets go.")
+WHY = click.Option(["--why"], default="", metavar="WORDS", help="The reason.")
+LEDGER = click.Option(["--ledger"], default="", metavar="HOST", help="Begin to trust that host's ledger anew.")
+_verb("plan", "Show what a run would save now, where it would go, and how fast. Nothing is done.")
 _verb("run", "Save assets now and copy them to the DR site.")
-_verb("copy", "Copy what the DR site does not have yet.")
-_verb("verify", "Restore copies at the DR site, compare them, start them in isolation, ask them.", SNAPSHOT)
+_verb("copy", "Copy what the DR site does not have yet.", TO)
+_verb("tend", "At the DR site: mend what killed jobs left, note what has come, pull the brake if it looks wrong.")
+LEVEL = click.Option(
+    ["--level"],
+    type=click.Choice(get_args(Level)),
+    help="v1: bytes; v2: files equal; v3: it starts; v4: it answers. Default: what the policy says.",
+)
+_verb("verify", "Prove copies at the DR site: read, restore, compare, start in isolation, ask.", SNAPSHOT, LEVEL)
 _verb(
     "restore",
     "Put a snapshot in place of a stopped asset's data, where it is active. What was there is kept beside it.",
     SNAPSHOT,
     ORIGIN,
     AT,
+    INTO,
     required=True,
 )
+_verb("prune", "Forget what retention does not keep; at the DR site by its own record of what came when.")
+_verb("release", "Let go of the brake, or of a snapshot's quarantine, after a look.", SNAPSHOT, LEDGER, BY, WHY)
 _verb("stream", "Keep in order what streams to the DR site: canary; slot, receiver, base backups.")
 _verb("list", "List the snapshots there are, and which of them are proven.")
 _verb("status", "Compare backups, copies and proofs with what was promised. Exit code 9 if a promise is broken.")
+
+
+backup.add_command(schedule)
 
 
 @backup.command()
@@ -193,7 +215,7 @@ def _here(machine: Machine, call: Call) -> tuple[JobReport, ...]:
     # Without names: what this host is for. A named asset that is not its business is an error of the verb itself.
     fitting = {"active": "home", "home": "home", "standby": "standby"}.get(WHERE[call.verb])
     wanted = [duty for duty in duties if call.assets or fitting in {None, duty.role}]
-    return work.do(machine, call.verb, wanted, work.acts(call.options)[call.verb], _progress)
+    return work.do(machine, call.verb, wanted, acts(call.options)[call.verb], _progress)
 
 
 def _there(context: Context, call: Call) -> tuple[JobReport, ...]:

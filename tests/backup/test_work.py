@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backup import work
+from backup import acts, work
 from backup.duty import Book, Duty, book_of
 from backup.machine import Machine
 from backup.postgres import Cluster
@@ -76,11 +76,11 @@ def test_ctrl_c_says_in_which_state_everything_is_left(machine: Machine) -> None
 
 def test_nothing_to_do_is_a_mistake(machine: Machine) -> None:
     with pytest.raises(UsageError, match="store: nothing to prove on this host"):
-        work.do(machine, "prove", [], work.acts()["prove"], lambda _: None)
+        work.do(machine, "prove", [], acts.acts()["prove"], lambda _: None)
 
 
 def test_a_verb_at_the_wrong_site(machine: Machine) -> None:
-    report = work.do(machine, "prove", machine.book.select(["registry"]), work.acts()["prove"], lambda _: None)[0]
+    report = work.do(machine, "prove", machine.book.select(["registry"]), acts.acts()["prove"], lambda _: None)[0]
     assert "the copy of registry is not on this host" in str(report.problems[0])
 
 
@@ -99,6 +99,6 @@ def test_a_service_is_held_by_one_at_a_time(machine: Machine) -> None:
 
 
 def test_options_say_on_the_command_line_what_they_are() -> None:
-    assert work.Options().argv == ()
-    said = work.Options(snapshot="abc", origin="home", at=NOON).argv
+    assert acts.Options().argv == ()
+    said = acts.Options(snapshot="abc", origin="home", at=NOON).argv
     assert said == ("--snapshot", "abc", "--from", "home", "--at", "2026-11-23T12:00:00+00:00")

@@ -1,0 +1,107 @@
+"""What each verb does for an asset on a host, and what it may be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from backup import brake, copy, heal, job, offline, place, preview, prune, snapshots, status, unpack, watch
+from backup.brake import Release
+from backup.duty import Duty
+from backup.machine import Machine
+from backup.proof import verify
+from backup.report import Steps
+from backup.repository import Site
+from backup.stream import tend as stream
+from inventory.asset import Level
+
+Act = Callable[[Machine, Duty, Steps], Mapping[str, object]]
+
+
+def listing(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
+    """Return the snapshots of a service in this host's repository, oldest first, with what is known of each."""
+    name = duty.asset.id
+    repository = machine.layout.home(name) if duty.role == "home" else machine.layout.disk(name)
+    with steps.step("list"):
+        found = snapshots.of_service(machine.plain_restic.snapshots(repository), name)
+    results = {
+        line.facts["source"]: line.facts["result"] for line in machine.ledger(name).lines() if line.kind == "proof"
+    }
+    rows = [
+        {
+            "snapshot": one.id,
+            "source": one.source,
+            "as_of": snapshots.as_of(one).isoformat(),
+            "proof": results.get(one.source, "none"),
+        }
+        for one in found
+    ]
+    return {"repository": repository.label, "snapshots": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a verb may be told besides the assets; each is for the verbs that know it."""
+
+    snapshot: str = snapshots.LATEST
+    origin: Site = "standby"
+    at: datetime | None = None
+    level: Level | None = None
+    into: str = ""
+    to: str = ""
+    by: str = ""
+    why: str = ""
+    ledger: str = ""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The options of the command line that say the same."""
+        said = {
+            "--snapshot": self.snapshot if self.snapshot != snapshots.LATEST else "",
+            "--from": self.origin if self.origin != "standby" else "",
+            "--at": self.at.isoformat() if self.at else "",
+            "--level": self.level or "",
+            "--into": self.into,
+            "--to": self.to,
+            "--by": self.by,
+            "--why": self.why,
+            "--ledger": self.ledger,
+        }
+        return tuple(word for name, value in said.items() if value for word in (name, value))
+
+
+PLAIN = Options()
+
+
+def acts(options: Options = PLAIN) -> Mapping[str, Act]:
+    """Return what each verb does."""
+    prove = partial(verify.run, scope=verify.Scope(options.snapshot, options.level))
+    quarantined = "" if options.snapshot == snapshots.LATEST else options.snapshot
+    let = Release(options.by, options.why, quarantined, options.ledger)
+    return {
+        "plan": preview.run,
+        "run": job.run,
+        "copy": partial(offline.run, to=options.to) if options.to else copy.run,
+        "tend": tend,
+        "stream": stream.run,
+        "verify": prove,
+        "prove": prove,
+        "restore": _restore(options),
+        "prune": prune.run,
+        "release": partial(brake.release, let=let),
+        "list": listing,
+        "status": status.run,
+    }
+
+
+def tend(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
+    """Keep a copy at the DR site in order: put right what a killed job left, note what has come, judge it."""
+    return {**heal.tend(machine, duty, steps), **watch.run(machine, duty, steps)}
+
+
+def _restore(options: Options) -> Act:
+    if options.into:
+        return partial(unpack.run, into=options.into, wanted=options.snapshot, origin=options.origin)
+    return partial(place.run, wanted=options.snapshot, origin=options.origin, at=options.at)
