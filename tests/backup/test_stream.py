@@ -6,31 +6,21 @@ import dataclasses
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from backup import place, postgres
-from backup.bubble import blow
-from backup.certificate import make
-from backup.duty import Book, Duty
-from backup.host import LocalShell
-from backup.machine import Machine
-from backup.postgres import AS_POSTGRES, VERSIONS, Cluster, programs
-from backup.report import Steps
-from backup.repository import Layout
-from backup.stream import base, canary, link, proof, receiver, recover, retention, setup, tend, wal
-from backup.stream.archive import Archive
-from backup.stream.link import Offer
-from backup.stream.recover import Recovered
+from backup import certificate, place, postgres
+from backup.postgres import AS_POSTGRES, VERSIONS
+from backup.stream import base, canary, link, proof, receiver, retention, setup, tend, wal
+from backup.stream.testing import ADDRESS, Two, make, quiet
 from inventory.asset import Postgres, Protection, Retention, Service
 from inventory.entry import Name
 from netdr.kernel.errors import BackupError, Problems, ProofError, UnreachableError
@@ -38,7 +28,6 @@ from netdr.kernel.errors import BackupError, Problems, ProofError, UnreachableEr
 pytestmark = pytest.mark.tools
 
 OPEN = Path("/var/tmp")  # noqa: S108 - folders in it have random names
-ADDRESS = "127.0.0.1"
 PROTECTION = Protection.model_validate(
     {
         "id": "tier-1",
@@ -65,45 +54,6 @@ CASES = Service(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Two:
-    """The home host with its cluster, and its DR host."""
-
-    root: Path
-    cluster: Cluster
-    home: Machine
-    standby: Machine
-
-    @property
-    def duty(self) -> Duty:
-        return self.standby.book.duties["cases"]
-
-    @property
-    def archive(self) -> Archive:
-        return Archive(self.standby.layout.archives / "main")
-
-    def tend(self) -> dict[str, object]:
-        return dict(tend.run(self.standby, self.duty, steps()))
-
-    def prove(self, at: datetime | None = None) -> dict[str, object]:
-        return dict(proof.run(self.standby, self.duty, steps(), at))
-
-    def pg_ctl(self, *words: str) -> None:
-        argv = [
-            *AS_POSTGRES,
-            str(self.cluster.programs / "pg_ctl"),
-            "-D",
-            f"{self.root}/pg/d",
-            "-l",
-            f"{self.root}/pg/log",
-        ]
-        subprocess.run([*argv, "-w", *words], check=True, capture_output=True, cwd="/", timeout=60)
-
-
-def steps() -> Steps:
-    return Steps("cases", lambda _line: None)
-
-
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -117,64 +67,17 @@ def two() -> Iterator[Two]:
         pytest.skip(f"needs {', '.join(missing) or 'PostgreSQL'}")
     root = Path(tempfile.mkdtemp(prefix="ns-", dir=OPEN))
     root.chmod(0o711)
-    pair = _pair(root)
+    pair = make(root, CASES, PROTECTION, "fsync=off")
     try:
-        pair.pg_ctl("start")
         pair.cluster.query("CREATE DATABASE cases")
         pair.cluster.query("CREATE TABLE item(id int PRIMARY KEY, name text)", "cases")
         pair.cluster.query("INSERT INTO item SELECT i, md5(i::text) FROM generate_series(1, 3) i", "cases")
-        set_up(pair)
+        pair.set_up()
         pair.tend()
         yield pair
     finally:
-        receiver.daemon(pair.standby.shell, link.of_site(pair.standby.layout, "main")).stop(pair.standby.shell)
-        canary.daemon(pair.home).stop(pair.home.shell)
-        pair.pg_ctl("stop", "-m", "immediate")
+        pair.close()
         shutil.rmtree(root)
-
-
-def _pair(root: Path) -> Two:
-    folder, found = root / "pg", programs(VERSIONS)
-    folder.mkdir()
-    shutil.chown(folder, "postgres", "postgres")
-    initdb = [*AS_POSTGRES, f"{found}/initdb", "--no-sync", "-U", "postgres", "-A", "trust", "--locale=C.UTF-8"]
-    subprocess.run([*initdb, "-k", "-D", f"{folder}/d"], check=True, capture_output=True, cwd="/", timeout=60)
-    with socket.create_server((ADDRESS, 0)) as probe:
-        port = probe.getsockname()[1]
-    settings = f"listen_addresses='{ADDRESS}'\nunix_socket_directories='{folder}'\nport={port}\nfsync=off\n"
-    with (folder / "d" / "postgresql.conf").open("a") as file:
-        file.write(settings)
-    (folder / "d" / "pg_hba.conf").write_text("local all all trust\n")
-    cluster = Cluster(LocalShell("srv-main"), found, prefix=AS_POSTGRES, socket=folder, port=port)
-    machines = []
-    for role, host in (("home", "srv-main"), ("standby", "srv-dr")):
-        top = root / role
-        top.mkdir()
-        top.chmod(0o711)
-        layout = dataclasses.replace(Layout.under(top), bubbles=OPEN)
-        layout.credentials.parent.mkdir(parents=True)
-        book = Book(host, "services", ADDRESS, {"cases": Duty(CASES, role, PROTECTION)})
-        machines.append(Machine(book, layout, LocalShell(host), lambda: cluster, now))
-    return Two(root, cluster, *machines)
-
-
-def set_up(pair: Two) -> Offer:
-    known = setup.verifiers(pair.standby.book, pair.standby.layout)
-    offered = setup.offer(pair.home, known, steps())
-    assert offered is not None
-    setup.accept(pair.standby, Offer.of(offered.reveal()), steps())
-    return offered
-
-
-@contextmanager
-def recovered(two: Two, at: datetime | None) -> Iterator[Recovered]:
-    work = Path(tempfile.mkdtemp(prefix="nr-", dir=OPEN))
-    work.chmod(0o711)
-    try:
-        with blow("test", work) as bubble, recover.recovered(two.standby, two.archive, bubble, work / "pg", at) as back:
-            yield back
-    finally:
-        shutil.rmtree(work)
 
 
 def wait_for(ready: Callable[[], bool], limit: float = 30) -> None:
@@ -186,8 +89,8 @@ def wait_for(ready: Callable[[], bool], limit: float = 30) -> None:
 
 def test_set_up_as_often_as_you_like(two: Two) -> None:
     first = (two.root / "pg/d/pg_hba.conf").read_text()
-    offered = set_up(two)
-    assert set_up(two) == offered
+    offered = two.set_up()
+    assert two.set_up() == offered
     assert (two.root / "pg/d/pg_hba.conf").read_text() == first
     assert first.splitlines()[1] == "hostssl replication netdr_stream 127.0.0.1/32 scram-sha-256"
     rights = "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication FROM pg_roles WHERE rolname = 'netdr_stream'"
@@ -216,11 +119,11 @@ def test_any_moment(two: Two) -> None:
     time.sleep(0.05)
     two.cluster.query("DROP TABLE moment", "cases")
     two.tend()
-    with recovered(two, at) as back:
+    with two.recovered(at) as back:
         assert back.cluster.query("SELECT id FROM moment", "cases") == [["1"]]
         assert back.committed is not None
         assert back.committed <= at
-    with recovered(two, None) as back:
+    with two.recovered() as back:
         assert back.cluster.query("SELECT to_regclass('moment') IS NULL", "cases") == [["t"]]
         assert back.committed > at
 
@@ -230,7 +133,7 @@ def test_nobody_but_the_pinned_server_and_the_right_password(two: Two) -> None:
     asks = setup.wire(two.standby, to)
     assert asks.state().system == to.offer.system
     for path, wrong, words in (
-        (link.certificate(to.folder), make(ADDRESS, now())[0], "does not show the pinned certificate"),
+        (link.certificate(to.folder), certificate.make(ADDRESS, now())[0], "does not show the pinned certificate"),
         (link.passfile(to.folder), "*:*:*:netdr_stream:wrong\n", "refused the password"),
     ):
         good = path.read_text()
@@ -275,7 +178,7 @@ def test_a_killed_receiver_is_started_again(two: Two) -> None:
     wait_for(lambda: not running.running())
     beat = canary.beat(two.cluster)
     assert two.tend()["started"]
-    with recovered(two, None) as back:
+    with two.recovered() as back:
         newest = canary.newest(back.cluster)
     assert newest is not None
     assert newest.seq >= beat.seq
@@ -287,7 +190,7 @@ def test_times_that_cannot_be_had(two: Two) -> None:
         (now() + timedelta(hours=1), "is in the future"),
         (oldest.begun - timedelta(seconds=1), "is before the oldest base backup"),
     ):
-        with pytest.raises(BackupError, match=words), recovered(two, at):
+        with pytest.raises(BackupError, match=words), two.recovered(at):
             pass
 
 
@@ -297,7 +200,7 @@ def test_a_moment_at_which_the_base_backup_was_not_complete(two: Two) -> None:
     at = good.begun - timedelta(seconds=1)
     stretch.keep(dataclasses.replace(good, begun=at))
     try:
-        with pytest.raises(BackupError, match="is before the oldest base backup was complete"), recovered(two, at):
+        with pytest.raises(BackupError, match="is before the oldest base backup was complete"), two.recovered(at):
             pass
     finally:
         stretch.keep(good)
@@ -322,17 +225,17 @@ def test_the_main_site_dies_under_load(two: Two) -> None:
     try:
         with pytest.raises(UnreachableError, match="the home cluster does not answer"):
             two.tend()
-        with recovered(two, None) as back:
+        with two.recovered() as back:
             newest = canary.newest(back.cluster)
         assert newest is not None
         assert (died - newest.at).total_seconds() < 1
         assert max(beat.seq for beat in beats) - newest.seq <= 1
-        with pytest.raises(BackupError, match="the log received ends before") as caught, recovered(two, now()):
+        with pytest.raises(BackupError, match="the log received ends before") as caught, two.recovered(now()):
             pass
         assert f"{newest.at:%Y-%m-%d %H:%M}" in caught.value.why
     finally:
         two.pg_ctl("start")
-    assert tend.run(two.home, two.home.book.duties["cases"], steps())["started"]
+    assert tend.run(two.home, two.home.book.duties["cases"], quiet())["started"]
     wait_for(lambda: two.tend()["behind"] is not None)
 
 
@@ -361,7 +264,7 @@ def test_lost_log_begins_a_new_stretch_and_the_old_one_stays_good(two: Two) -> N
     assert facts["new_base"] == "there is none"
     assert two.tend()["new_stretch"] == ""
     for moment, name in ((at, "before"), (None, "after")):
-        with recovered(two, moment) as back:
+        with two.recovered(moment) as back:
             assert back.cluster.query("SELECT name FROM item WHERE id = 1", "cases") == [[name]]
 
 
@@ -402,7 +305,7 @@ def test_what_is_not_true_is_red(two: Two) -> None:
     data = Postgres(kind="postgresql", database="cases", queries={"many": "SELECT count(*) > 100 FROM item"})
     duty = dataclasses.replace(two.duty, asset=CASES.model_copy(update={"data": (data,)}))
     with pytest.raises(Problems, match="the query 'many' is not true"):
-        proof.run(two.standby, duty, steps())
+        proof.run(two.standby, duty, quiet())
 
 
 def test_a_moment_is_put_in_place(two: Two) -> None:
@@ -414,14 +317,14 @@ def test_a_moment_is_put_in_place(two: Two) -> None:
     two.cluster.query("DELETE FROM item", "cases")
     two.tend()
     # One cluster plays both hosts'.
-    facts = place.run(two.standby, two.duty, steps(), at=at)
+    facts = place.run(two.standby, two.duty, quiet(), at=at)
     assert facts["as_of"] == at.isoformat()
     assert two.cluster.query("SELECT count(*) FROM item", "cases") == [["3"]]
     assert two.cluster.query("SELECT count(*) FROM item", "cases_before_restore") == [["0"]]
     assert two.cluster.query("SELECT has_table_privilege('clerk', 'item', 'SELECT')", "cases") == [["t"]]
     two.tend()
     # The stream goes on over the restore, and knows both states.
-    with recovered(two, None) as back:
+    with two.recovered() as back:
         assert back.cluster.query("SELECT count(*) FROM item", "cases") == [["3"]]
 
 
@@ -450,7 +353,7 @@ def test_only_what_nobody_needs_is_removed(two: Two) -> None:
     oldest = wal.Segment(bases[-2].timeline, bases[-2].start // stretch.segment).name(stretch.segment)
     dry = [str(two.cluster.programs / "pg_archivecleanup"), "-n", str(stretch.wal), oldest]
     expected = set(subprocess.check_output(dry, text=True, timeout=30).split())
-    facts = retention.prune(two.standby, two.duty, steps(), Retention(last=1), pinned)
+    facts = retention.prune(two.standby, two.duty, quiet(), Retention(last=1), pinned)
     assert facts["kept"] == {bases[-2].id: "proven", bases[-1].id: "the newest"}
     removed = set(facts["removed"])
     assert {str(stretch.wal / name) for name in removed} >= expected
