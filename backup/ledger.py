@@ -33,6 +33,7 @@ Kind = Literal[
     "read",
     "proof",
     "failure",
+    "success",
     "prune",
     "hold",
     "release",

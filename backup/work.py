@@ -10,12 +10,13 @@ from backup.acts import Act
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.report import JobReport, Progress, perform
-from netdr.kernel.errors import BackupError, StoppedError, UsageError
+from backup.standing import failures
+from netdr.kernel.errors import BackupError, BusyError, StoppedError, UsageError
 
 # restic's key derivation and PostgreSQL's restore keep one core busy each; more at once only makes all of them late.
 AT_ONCE = 2
 # Verbs whose failure must be seen later, not only by whoever ran them. A failed proof writes its own line.
-_REMEMBERED = frozenset({"run", "copy"})
+_REMEMBERED = frozenset({"run", "copy", "tend", "stream", "prune"})
 
 
 def do(machine: Machine, verb: str, duties: Sequence[Duty], act: Act, progress: Progress) -> tuple[JobReport, ...]:
@@ -39,11 +40,21 @@ def do(machine: Machine, verb: str, duties: Sequence[Duty], act: Act, progress: 
 def _one(machine: Machine, verb: str, duty: Duty, act: Act, progress: Progress) -> JobReport:
     name = duty.asset.id
     report = perform(verb, name, machine.book.host, progress, lambda steps: act(machine, duty, steps))
-    if report.problems and verb in _REMEMBERED:
-        words = {"verb": verb, "what": str(report.problems[0])}
-        try:
-            machine.ledger(name).add("failure", machine.clock(), words)
-        except BackupError as error:
-            broken = (*report.problems, error)
-            return JobReport(name, report.host, verb, report.seconds, report.steps, report.facts, broken)
+    if verb not in _REMEMBERED or any(isinstance(problem, BusyError) for problem in report.problems):
+        return report
+    try:
+        _remember(machine, name, verb, str(report.problems[0]) if report.problems else "")
+    except BackupError as error:
+        broken = (*report.problems, error)
+        return JobReport(name, report.host, verb, report.seconds, report.steps, report.facts, broken)
     return report
+
+
+def _remember(machine: Machine, name: str, verb: str, failure: str) -> None:
+    """Write into the ledger that a job fails, or does so no more; the same news is written once."""
+    ledger = machine.ledger(name)
+    known = failures(ledger.lines()).get(verb, "")
+    if failure and failure != known:
+        ledger.add("failure", machine.clock(), {"verb": verb, "what": failure})
+    elif known and not failure:
+        ledger.add("success", machine.clock(), {"verb": verb})

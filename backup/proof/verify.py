@@ -85,6 +85,7 @@ class _Trial:
     problems: list[NetdrError] = field(default_factory=list)
     back: Restored | None = None
     present: int = 0
+    newest: bool = False
 
     def go(self, scope: Scope) -> None:
         """Climb the levels. Raise NetdrError where it cannot go on."""
@@ -113,6 +114,7 @@ class _Trial:
             gone = _gone(snapshots.lost(ledger.lines(), found), repository.label)
             snapshot = _choose(found, wanted, repository.label, gone)
             self.subject, self.present = _subject(snapshot), len(found)
+            self.newest = snapshot == found[-1]
             # From now on their absence is noticed, even if the source never tells of them.
             ledger.know((machine.clock(), snapshots.facts(one)) for one in found)
         if self.depth >= "v2":
@@ -180,8 +182,24 @@ class _Trial:
             facts["manifest"] = self.back.manifest.root
         if self.problems:
             facts["why"] = str(self.problems[0]).partition("\n")[0]
+        else:
+            facts |= self._measured()
         ledger.add("proof", self.machine.clock(), facts)
         return {"evidence": str(folder / kept["evidence"]), "sha256": kept["sha256"]}
+
+    def _measured(self) -> Mapping[str, str]:
+        """Return ``rto``, seconds from repository to answers, and ``rpo``, seconds since the newest heartbeat in it.
+
+        The RPO only of the newest snapshot: of an older one it says nothing.
+        """
+        beside = ("list", "read bytes")
+        took = sum(seconds for name, seconds in self.steps.seconds.items() if name not in beside)
+        canaries = self.levels.get("v4", {}).get("canaries", {})
+        beats = [one["newest"] for one in canaries.values() if one["newest"]] if isinstance(canaries, dict) else []
+        if not (beats and self.newest):
+            return {"rto": f"{took:.3f}"}
+        since = self.began - min(datetime.fromisoformat(beat) for beat in beats)
+        return {"rto": f"{took:.3f}", "rpo": f"{since.total_seconds():.3f}"}
 
     @property
     def result(self) -> str:

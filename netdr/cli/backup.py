@@ -21,6 +21,7 @@ from backup.machine import Machine, this_machine
 from backup.remote import Hosts, Order
 from backup.report import JobReport, Steps, perform
 from backup.repository import Layout
+from backup.standing import Standing
 from backup.stream import setup as streaming
 from backup.stream.link import Offer
 from backup.verbs import WHERE
@@ -129,16 +130,15 @@ def metrics() -> None:
     machine = this_machine()
     if machine is None:
         raise UsageError("metrics are those of a services host", hint="netdr backup status --json on a controller")
-    standings: dict[tuple[str, str], status.Standing] = {}
-    broken = set[str]()
+    standings: dict[tuple[str, str], Standing] = {}
+    broken: dict[tuple[str, str], str] = {}
     for duty in machine.book.duties.values():
         try:
             standings[duty.asset.id, duty.role] = status.of(machine, duty)
         except NetdrError as error:
             click.echo(f"netdr: {error.report()}", err=True)
-            broken.add(duty.asset.id)
-    promises = {name: duty.protection.rpo for name, duty in machine.book.duties.items()}
-    click.echo(prometheus.text(standings, promises, frozenset(broken)), nl=False)
+            broken[duty.asset.id, duty.role] = str(error)
+    click.echo(prometheus.text(standings, broken), nl=False)
 
 
 @backup.command(hidden=True)

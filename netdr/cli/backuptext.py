@@ -67,7 +67,39 @@ def _prove(text: Text, facts: Facts) -> str:
     )
 
 
+def _plan(text: Text, facts: Facts) -> str:
+    known = [one for one in facts["sources"] if one["bytes"] is not None]
+    size = _size(sum(one["bytes"] for one in known))
+    what = ", ".join(one["where"] for one in facts["sources"])
+    to = " → ".join(filter(None, (facts["repository"], facts["copy_to"])))
+    rate = facts["upload"]
+    slow = "" if rate is None else text(f", at most {rate} KiB/s now", f"，当前限速 {rate} KiB/s")
+    return text(f"would save {what} ({size}) → {to}{slow}", f"将备份 {what}（{size}）→ {to}{slow}")
+
+
+def _tend(text: Text, facts: Facts) -> str:
+    count, new = facts["present"], facts["new"]
+    held = text("; THE BRAKE IS ON: ", "；已刹停：") + "; ".join(facts["holds"]) if facts["holds"] else ""
+    odd = len(facts["quarantined"])
+    apart = text(f", {odd} quarantined", f"，隔离 {odd} 份") if odd else ""
+    return text(f"{count} snapshots, {new} new{apart}{held}", f"共 {count} 份快照，新到 {new} 份{apart}{held}")
+
+
+def _prune(text: Text, facts: Facts) -> str:
+    kept, gone = len(facts["kept"]), len(facts["forgotten"])
+    return text(f"kept {kept} snapshots, forgot {gone}", f"保留 {kept} 份快照，清理 {gone} 份")
+
+
+def _release(text: Text, facts: Facts) -> str:
+    return text(f"released by {facts['by']}: {facts['why']}", f"已由 {facts['by']} 解除：{facts['why']}")
+
+
 def _restore(text: Text, facts: Facts) -> str:
+    if "folder" in facts:
+        return text(
+            f"{_short(facts)} as of {_moment(facts)}, {facts['files']} files equal, is in {facts['folder']}",
+            f"{_short(facts)}（数据时点 {_moment(facts)}，{facts['files']} 个文件一致）已恢复到 {facts['folder']}",
+        )
     if "committed" in facts:
         newest = facts["committed"] or "–"
         return text(
@@ -115,9 +147,13 @@ def _status(text: Text, facts: Facts) -> str:
 
 _WORDS: Mapping[str, Callable[[Text, Facts], str]] = {
     "init": _init,
+    "plan": _plan,
     "run": _run,
     "copy": _copy,
     "verify": _prove,
+    "tend": _tend,
+    "prune": _prune,
+    "release": _release,
     "restore": _restore,
     "stream": _stream,
     "list": _list,
