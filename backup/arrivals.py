@@ -60,9 +60,16 @@ def of(one: Snapshot, stored: datetime, seen: datetime) -> Arrival:
 
 
 def read(lines: Sequence[Line]) -> tuple[Arrival, ...]:
-    """Return the arrivals that a ledger holds, in its order, without the quarantine of those that a person released."""
+    """Return the arrivals that a ledger holds, in its order, without the quarantine of those that a person released.
+
+    Two jobs that looked at the same moment have both noted what they saw: the first note counts.
+    """
     released = {line.facts["snapshot"] for line in lines if line.kind == "release" and "snapshot" in line.facts}
-    return tuple(_arrival(line, released) for line in lines if line.kind == "arrival")
+    found: dict[str, Arrival] = {}
+    for line in lines:
+        if line.kind == "arrival":
+            found.setdefault(line.facts["id"], _arrival(line, released))
+    return tuple(found.values())
 
 
 def judge(new: Iterable[Arrival], before: Sequence[Arrival], told: set[str]) -> tuple[Arrival, ...]:
