@@ -29,6 +29,7 @@ from inventory import placement
 from inventory.asset import Level
 from netdr.cli.backuptext import line
 from netdr.cli.context import Context
+from netdr.cli.escrow import escrow
 from netdr.cli.schedule import schedule
 from netdr.kernel.errors import BackupError, NetdrError, UsageError
 
@@ -54,6 +55,9 @@ class Moment(click.ParamType[datetime]):
 @click.group()
 def backup() -> None:
     """Back up, copy off site, prove that it comes back."""
+
+
+backup.add_command(escrow)
 
 
 @backup.command()
