@@ -57,9 +57,6 @@ def backup() -> None:
     """Back up, copy off site, prove that it comes back."""
 
 
-backup.add_command(escrow)
-
-
 @backup.command()
 @click.argument("assets", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print the result for programs.")
@@ -126,6 +123,7 @@ _verb("status", "Compare backups, copies and proofs with what was promised. Exit
 
 
 backup.add_command(schedule)
+backup.add_command(escrow)
 
 
 @backup.command()
