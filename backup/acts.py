@@ -14,7 +14,9 @@ from backup.machine import Machine
 from backup.proof import verify
 from backup.report import Steps
 from backup.repository import Site
+from backup.stream import proof, retention
 from backup.stream import tend as stream
+from backup.stream.link import streamed
 from inventory.asset import Level
 
 Act = Callable[[Machine, Duty, Steps], Mapping[str, object]]
@@ -77,7 +79,7 @@ PLAIN = Options()
 
 def acts(options: Options = PLAIN) -> Mapping[str, Act]:
     """Return what each verb does."""
-    prove = partial(verify.run, scope=verify.Scope(options.snapshot, options.level))
+    prove = partial(_verify, scope=verify.Scope(options.snapshot, options.level))
     quarantined = "" if options.snapshot == snapshots.LATEST else options.snapshot
     let = Release(options.by, options.why, quarantined, options.ledger)
     return {
@@ -89,7 +91,7 @@ def acts(options: Options = PLAIN) -> Mapping[str, Act]:
         "verify": prove,
         "prove": prove,
         "restore": _restore(options),
-        "prune": prune.run,
+        "prune": forget,
         "release": partial(brake.release, let=let),
         "list": listing,
         "status": status.run,
@@ -99,6 +101,22 @@ def acts(options: Options = PLAIN) -> Mapping[str, Act]:
 def tend(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     """Keep a copy at the DR site in order: put right what a killed job left, note what has come, judge it."""
     return {**heal.tend(machine, duty, steps), **watch.run(machine, duty, steps)}
+
+
+def forget(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
+    """Forget what retention does not keep, of the snapshots and of the stream; nothing while a hold is open."""
+    facts = prune.run(machine, duty, steps)
+    if duty.role == "standby" and streamed(duty):
+        return {**facts, "stream": retention.prune(machine, duty, steps)}
+    return facts
+
+
+def _verify(machine: Machine, duty: Duty, steps: Steps, scope: verify.Scope) -> Mapping[str, object]:
+    """Prove a snapshot, and where applications are started also that what streams in since comes back."""
+    facts = verify.run(machine, duty, steps, scope)
+    if streamed(duty) and (scope.depth or duty.protection.proof.depth) >= "v3":
+        return {**facts, "stream": proof.run(machine, duty, steps)}
+    return facts
 
 
 def _restore(options: Options) -> Act:

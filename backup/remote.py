@@ -177,7 +177,7 @@ def _streams(hosts: Hosts, standby: str, answered: Iterable[JobReport]) -> Itera
     """Have the DR host receive what a home host offers to stream, and return its reports."""
     for offer in (one.facts["offer"] for one in answered if "offer" in one.facts):
         handed = json.dumps({"book": _book(hosts, standby).dump(), "access": None, "offer": offer})
-        yield from hosts.ask(standby, Order("accept", stdin=handed, limit=300))
+        yield from hosts.ask(standby, Order("accept", stdin=handed))
 
 
 def _book(hosts: Hosts, host: str) -> Book:

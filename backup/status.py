@@ -13,6 +13,7 @@ from backup.report import Steps
 from backup.restic.objects import names
 from backup.standing import Found, Standing, judge, stand
 from backup.stream import link
+from backup.stream import standing as arriving
 from backup.stream.archive import Archive
 from netdr.kernel.errors import Problems
 
@@ -22,10 +23,13 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     with steps.step("look"):
         standing = of(machine, duty)
     now = machine.clock()
+    streaming = arriving.of(machine, duty)
     problems = judge(duty, standing, now, machine.book.host)
+    if streaming:
+        problems += arriving.judge(duty, streaming, machine.book.host)
     if problems:
         raise Problems(problems)
-    return standing.as_dict(now)
+    return {**standing.as_dict(now), **({"streaming": streaming.as_dict()} if streaming else {})}
 
 
 def of(machine: Machine, duty: Duty) -> Standing:

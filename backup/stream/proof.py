@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -34,29 +35,52 @@ def run(machine: Machine, duty: Duty, steps: Steps, at: datetime | None = None) 
     Facts: ``stretch``, ``base``, ``base_as_of``, ``timeline``, ``position`` (in the log, what was recovered to),
     ``committed`` (time of the newest transaction, by the source's clock), ``canary``, ``canary_at`` (the newest row),
     ``rpo_s`` (what would have been lost: this host's clock minus that time; None for a past moment), ``queries``,
-    ``checked`` (databases whose tables and indexes are whole). Raise ProofError or Problems if something is not as it
-    should be, BackupError if it cannot be tried.
+    ``checked`` (databases whose tables and indexes are whole). The ledger gets a line of kind ``base`` with ``result``.
+    Raise ProofError or Problems if something is not as it should be, BackupError if it cannot be tried.
     """
     found = link.of_duty(machine.layout, duty)
-    databases = [one for one in duty.asset.data if isinstance(one, Postgres)]
-    archive = Archive(found.top)
-    work = Path(tempfile.mkdtemp(prefix="netdr-stream-", dir=machine.layout.bubbles))
-    work.chmod(0o711)
+    ledger, work = machine.ledger(duty.asset.id), _folder(machine.layout.bubbles)
     try:
-        with blow(f"the bubble of {found.site}", work) as bubble, ExitStack() as open_:
-            with steps.step("verify base backup"):
-                _verify(machine, archive, at)
-            now = machine.clock()
-            with steps.step("recover"):
-                entered = recover.recovered(machine, archive, bubble, work / "pg", at)
-                back = open_.enter_context(entered)
-            with steps.step("tables and indexes"):
-                _whole(back.cluster, databases)
-            with steps.step("query"):
-                answers = ask(back.cluster, databases)
-            return {**_facts(back, None if at else now), "queries": answers, "checked": [d.database for d in databases]}
+        facts = _Trial(machine, duty, steps, Archive(found.top), work).run(at)
+    except NetdrError as error:
+        why = str(error).partition("\n")[0]
+        ledger.add("base", machine.clock(), {"result": "failed", "why": why})
+        raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    kept = ("stretch", "base", "position", "committed", "canary", "canary_at", "rpo_s")
+    ledger.add("base", machine.clock(), {"result": "passed", **{name: str(facts[name]) for name in kept}})
+    return facts
+
+
+@dataclass(frozen=True)
+class _Trial:
+    machine: Machine
+    duty: Duty
+    steps: Steps
+    archive: Archive
+    work: Path
+
+    def run(self, at: datetime | None) -> Mapping[str, object]:
+        databases = [one for one in self.duty.asset.data if isinstance(one, Postgres)]
+        with self.steps.step("verify base backup"):
+            _verify(self.machine, self.archive, at)
+        with blow(f"the bubble of {self.duty.asset.home}", self.work) as bubble, ExitStack() as open_:
+            now = self.machine.clock()
+            with self.steps.step("recover"):
+                entered = recover.recovered(self.machine, self.archive, bubble, self.work / "pg", at)
+                back = open_.enter_context(entered)
+            with self.steps.step("tables and indexes"):
+                _whole(back.cluster, databases)
+            with self.steps.step("query the stream"):
+                answers = ask(back.cluster, databases)
+            return {**_facts(back, None if at else now), "queries": answers, "checked": [d.database for d in databases]}
+
+
+def _folder(parent: Path) -> Path:
+    work = Path(tempfile.mkdtemp(prefix="netdr-stream-", dir=parent))
+    work.chmod(0o711)
+    return work
 
 
 def ask(cluster: Cluster, databases: Sequence[Postgres]) -> Mapping[str, bool]:

@@ -10,12 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backup.duty import Duty
+from backup.ledger import Line
 from backup.machine import Machine
 from backup.report import Steps
+from backup.retention import Point, choose
 from backup.stream import link, wal
 from backup.stream.archive import Archive, Base, Stretch
 from backup.stream.wal import Segment
 from inventory.asset import Retention
+
+PROVEN = "the newest proven"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +31,12 @@ class Surplus:
 
 
 def keep(bases: Sequence[Base], rule: Retention, pinned: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the base backups that are kept, each with the one reason that counts first.
+    """Return the base backups that are kept, each with the one reason that counts first: see ``retention.choose``.
 
-    ``bases`` oldest first; ``pinned``: ids that stay whatever the rule says, with why. The newest always stays.
+    Their times are this host's own; of the rule, ``last`` and ``daily`` count.
     """
-    reasons = {one.id: pinned[one.id] for one in bases if one.id in pinned}
-    newest = list(reversed(bases))
-    for number, one in enumerate(newest[: max(1, rule.last)], start=1):
-        reasons.setdefault(one.id, "the newest" if number == 1 else f"number {number} of last {rule.last}")
-    days: dict[object, Base] = {}
-    for one in newest:
-        days.setdefault(one.ended.date(), one)
-    for day, one in list(days.items())[: rule.daily]:
-        reasons.setdefault(one.id, f"the last one of {day}")
-    return reasons
+    near = Retention(last=rule.last, daily=rule.daily)
+    return choose([Point(one.id, one.ended) for one in bases], near, pinned).keep
 
 
 def surplus(bases: Sequence[Base], kept: Mapping[str, str], found: Sequence[Segment], size: int) -> Surplus:
@@ -55,23 +51,29 @@ def surplus(bases: Sequence[Base], kept: Mapping[str, str], found: Sequence[Segm
     return Surplus(going, wal.before(found, min(one.start for one in staying), size))
 
 
-def prune(
-    machine: Machine, duty: Duty, steps: Steps, rule: Retention, pinned: Mapping[str, str]
-) -> Mapping[str, object]:
-    """Remove what is surplus of the stream an asset's databases come by, and return what went and what stayed, why.
+def prune(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
+    """Remove what is surplus of the stream an asset's databases come by; return ``kept`` (why, by id) and ``removed``.
 
-    ``rule``: of all assets that share the stream, the most generous; ``pinned`` as in ``keep``. The stretch that is
-    being received is never removed; an older one goes as a whole with its last base backup.
+    All assets that share the stream are served, and the newest base backup that was proven stays. The stretch that is
+    being received is never removed; an older one goes as a whole with its last base backup. Raise BusyError if a
+    recovery reads the archive.
     """
     archive = Archive(link.of_duty(machine.layout, duty).top)
+    sharing = [one for one in machine.book.duties.values() if link.streamed(one) and one.asset.home == duty.asset.home]
+    rule = most_generous([one.protection.retention for one in sharing])
+    pinned = dict.fromkeys(filter(None, (_proven(machine.ledger(one.asset.id).lines()) for one in sharing)), PROVEN)
     gone: list[str] = []
-    with archive.removing(), steps.step("remove what is surplus"):
+    with archive.removing(), steps.step("remove what is surplus of the stream"):
         stretches = archive.stretches()
-        every = [one for stretch in stretches for one in stretch.bases()]
-        kept = keep(every, rule, pinned)
+        kept = keep([one for stretch in stretches for one in stretch.bases()], rule, pinned)
         for stretch in stretches:
             gone += _remove(archive, stretch, kept, newest=stretch == stretches[-1])
     return {"kept": dict(kept), "removed": gone}
+
+
+def _proven(lines: Sequence[Line]) -> str:
+    passed = [line.facts["base"] for line in lines if line.kind == "base" and line.facts.get("result") == "passed"]
+    return max(passed, default="")
 
 
 def _remove(archive: Archive, stretch: Stretch, kept: Mapping[str, str], *, newest: bool) -> list[str]:

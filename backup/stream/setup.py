@@ -78,15 +78,18 @@ def offer(machine: Machine, verified: Mapping[str, Secret], steps: Steps) -> Off
 
 
 def accept(machine: Machine, offered: Offer, steps: Steps) -> Mapping[str, object]:
-    """On the DR host: keep a home host's offer, then connect and receive. Return the facts of ``tend.connect``.
+    """On the DR host: keep a home host's offer, receive, take the first base backup. Return the facts of ``tend.run``.
 
     Raise UnreachableError or BackupError if the home cluster does not let this host in.
     """
     folder = _folder(machine.layout, offered.site)
     _write(link.certificate(folder), offered.certificate)
     _write(link.written(folder), json.dumps(offered.reveal(), indent=2) + "\n")
-    made = link.of_site(machine.layout, offered.site)
-    return tend.connect(machine, wire(machine, made), steps)
+    sharing = [one for one in machine.book.duties.values() if link.streamed(one) and one.asset.home == offered.site]
+    if not sharing:
+        what = f"no asset of site '{offered.site}' is streamed to this host"
+        raise BackupError(what, where=machine.book.host, hint=link.INIT)
+    return tend.run(machine, sharing[0], steps)
 
 
 def wire(machine: Machine, to: Link) -> Wire:

@@ -14,7 +14,7 @@ from backup.report import Steps
 from backup.stream import base, canary, link, receiver, wal, wire
 from backup.stream.archive import Archive, Base, Stretch
 from backup.stream.wire import State, Wire
-from netdr.kernel.errors import BackupError
+from netdr.kernel.errors import BackupError, NetdrError
 
 # The longer ago the last base backup is, the more log a recovery has to replay.
 BASE_EVERY = timedelta(days=1)
@@ -46,8 +46,18 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     if duty.role == "home":
         return _at_home(machine, steps)
     found = link.of_duty(machine.layout, duty)
-    asks = Wire(machine.shell, programs(VERSIONS), found)
     archive = Archive(found.top)
+    try:
+        facts = _at_standby(machine, duty, steps, Wire(machine.shell, programs(VERSIONS), found))
+    except NetdrError as error:
+        archive.note(str(error).partition("\n")[0])
+        raise
+    archive.note("")
+    return facts
+
+
+def _at_standby(machine: Machine, duty: Duty, steps: Steps, asks: Wire) -> Mapping[str, object]:
+    archive = Archive(asks.link.top)
     with archive.tending("receiver"):
         connected = _connect(machine, asks, steps)
     stretch = connected.stretch
@@ -56,10 +66,16 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
         why = due(stretch.bases(), machine.clock())
         if why:
             with steps.step("base backup"):
-                base.take(machine, asks, stretch, steps.progress)
+                made = base.take(machine, asks, stretch, steps.progress)
+            machine.ledger(duty.asset.id).add("base", machine.clock(), _written(stretch, made, why))
     newest = stretch.bases()[-1]
     facts = {"streamed": True, "base": newest.id, "base_as_of": newest.ended.isoformat(), "new_base": why}
     return {**connected.facts, **facts}
+
+
+def _written(stretch: Stretch, made: Base, why: str) -> Mapping[str, str]:
+    place = {"stretch": stretch.id, "system": stretch.system, "base": made.id}
+    return {**place, "start": wal.written(made.start), "end": wal.written(made.end), "why": why}
 
 
 def _at_home(machine: Machine, steps: Steps) -> Mapping[str, object]:
@@ -67,12 +83,6 @@ def _at_home(machine: Machine, steps: Steps) -> Mapping[str, object]:
         started = canary.ensure(machine)
         newest = canary.newest(machine.cluster())
     return {"streamed": True, "started": started, "canary": newest.seq if newest else None}
-
-
-def connect(machine: Machine, asks: Wire, steps: Steps) -> Mapping[str, object]:
-    """Do the same without a base backup, for set-up: the slot is there and log arrives. Return the same facts."""
-    with Archive(asks.link.top).tending("receiver"):
-        return _connect(machine, asks, steps).facts
 
 
 def need(state: State, stretch: Stretch | None) -> Need:

@@ -19,7 +19,7 @@ import pytest
 
 from backup import certificate, place, postgres
 from backup.postgres import AS_POSTGRES, VERSIONS
-from backup.stream import base, canary, link, proof, receiver, retention, setup, tend, wal
+from backup.stream import base, canary, link, proof, receiver, retention, setup, standing, tend, wal
 from backup.stream.testing import ADDRESS, Two, make, quiet
 from inventory.asset import Postgres, Protection, Retention, Service
 from inventory.entry import Name
@@ -349,15 +349,38 @@ def test_only_what_nobody_needs_is_removed(two: Two) -> None:
         two.tend()
         base.take(two.standby, asks, stretch, lambda _line: None)
     bases = stretch.bases()
-    pinned = {bases[-2].id: "proven"}
+    two.standby.ledger("cases").add("base", now(), {"base": bases[-2].id, "result": "passed"})
+    protection = PROTECTION.model_copy(update={"retention": Retention(last=1)})
+    duty = dataclasses.replace(two.duty, protection=protection)
+    machine = dataclasses.replace(two.standby, book=dataclasses.replace(two.standby.book, duties={"cases": duty}))
     oldest = wal.Segment(bases[-2].timeline, bases[-2].start // stretch.segment).name(stretch.segment)
     dry = [str(two.cluster.programs / "pg_archivecleanup"), "-n", str(stretch.wal), oldest]
     expected = set(subprocess.check_output(dry, text=True, timeout=30).split())
-    facts = retention.prune(two.standby, two.duty, quiet(), Retention(last=1), pinned)
-    assert facts["kept"] == {bases[-2].id: "proven", bases[-1].id: "the newest"}
+    facts = retention.prune(machine, duty, quiet())
+    assert facts["kept"] == {bases[-2].id: "the newest proven", bases[-1].id: "number 1 of last 1"}
     removed = set(facts["removed"])
     assert {str(stretch.wal / name) for name in removed} >= expected
     assert {one.id for one in bases[:-2]} <= removed
     assert [one.id for one in stretch.bases()] == [bases[-2].id, bases[-1].id]
     assert len(two.archive.stretches()) == 1, "the stretch before it went with its last base backup"
     two.prove()
+
+
+def test_the_standing_is_told_without_the_home_site(two: Two) -> None:
+    two.tend()
+    two.prove()
+    found = standing.of(two.standby, two.duty)
+    assert found is not None
+    assert standing.judge(two.duty, found, "here") == ()
+    assert found.received is not None
+    assert found.received < 30
+    two.pg_ctl("stop", "-m", "fast")
+    try:
+        with pytest.raises(UnreachableError):
+            two.tend()
+        found = standing.of(two.standby, two.duty)
+        assert found is not None
+        assert "does not answer" in str(standing.judge(two.duty, found, "here")[0])
+    finally:
+        two.pg_ctl("start")
+    assert standing.of(two.home, two.home.book.duties["cases"]) is None

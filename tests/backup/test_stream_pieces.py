@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from backup.duty import Duty
 from backup.host import Result
-from backup.stream import origin, retention, scram, tend, wal, wire
+from backup.stream import origin, retention, scram, standing, tend, wal, wire
 from backup.stream.archive import Archive, Base, Stretch
 from backup.stream.link import Link, Offer
 from backup.stream.recover import candidates
+from backup.stream.standing import Standing
 from backup.stream.wal import Segment
 from backup.stream.wire import State
-from inventory.asset import Retention
+from inventory.asset import Asset, Postgres, Protection, Retention
+from inventory.entry import Name
 from netdr.kernel.errors import BackupError
 from netdr.kernel.secret import Secret
 
@@ -26,6 +29,31 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STATE = State(system="7", timeline=1, flushed=1000, slot=True, received=900, keep="8GB")
 STRETCH = Stretch(Path("/nowhere/20261123T120000000Z"), "7", MB16)
 OFFER = Offer("main", "srv-1", "10.0.0.1", 5432, "7", 15, MB16, "PEM")
+
+
+DUTY = Duty(
+    Asset(
+        id="cases",
+        name=Name(zh="案件", en="Cases"),
+        home="main",
+        standby="dr",
+        protection="tier-1",
+        data=(Postgres(kind="postgresql", database="cases"),),
+    ),
+    "standby",
+    Protection.model_validate(
+        {
+            "id": "tier-1",
+            "rpo": "15m",
+            "rto": "30m",
+            "every": "5m",
+            "stream": True,
+            "retention": {"last": 2},
+            "copies": ({"at": "standby", "media": "disk"},),
+            "proof": {"every": "1d", "read_within": "30d"},
+        }
+    ),
+)
 
 
 def base(day: int, hour: int = 3, **fields: int) -> Base:
@@ -173,15 +201,15 @@ def test_an_offer_survives_its_journey() -> None:
 
 def test_bases_that_are_kept_and_why() -> None:
     bases = [base(20, 3), base(21, 3), base(21, 15), base(22, 3), base(23, 3), base(23, 9)]
-    kept = retention.keep(bases, Retention(last=2, daily=3), {"20-03": "proven"})
+    kept = retention.keep(bases, Retention(last=2, daily=3, monthly=99), {"20-03": "proven"})
     assert kept == {
-        "23-09": "the newest",
-        "23-03": "number 2 of last 2",
-        "22-03": "the last one of 2026-11-22",
-        "21-15": "the last one of 2026-11-21",
         "20-03": "proven",
+        "21-15": "daily 3 of 3",
+        "22-03": "daily 2 of 3",
+        "23-03": "number 2 of last 2",
+        "23-09": "number 1 of last 2",
     }
-    assert retention.keep(bases, Retention(), {}) == {"23-09": "the newest"}
+    assert list(retention.keep(bases, Retention(), {})) == ["23-09"]
 
 
 def test_log_goes_with_the_oldest_base_that_needs_it() -> None:
@@ -228,3 +256,24 @@ def test_moments_that_no_base_leads_to(tmp_path: Path, at: datetime, words: str)
 def test_without_a_base_backup(tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="there is no base backup yet"):
         candidates(archive(tmp_path), None, NOON)
+
+
+GOOD = Standing(received=1.0, complete=30.0, base=3600.0, proven=7200.0, proof="passed", receiving=True, trouble="")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, []),
+        ({"received": None}, ["the stream of cases has brought nothing"]),
+        ({"received": 901.0, "trouble": "refused"}, ["the stream of cases has brought nothing for 901 s: refused"]),
+        ({"trouble": "refused"}, ["the stream of cases is not in order: refused"]),
+        ({"receiving": False}, ["nothing receives the stream of cases"]),
+        ({"base": 172801.0}, ["the newest base backup of cases is 48 h old"]),
+        ({"base": None, "proof": "none"}, ["the newest base backup of cases does not exist"]),
+        ({"proof": "failed"}, ["the last proof of the stream of cases failed"]),
+    ],
+)
+def test_what_breaks_the_promise(changed: dict[str, object], words: list[str]) -> None:
+    found = standing.judge(DUTY, replace(GOOD, **changed), "srv-dr")
+    assert [str(problem) for problem in found] == [f"srv-dr: {word}" for word in words]
