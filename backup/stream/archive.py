@@ -116,19 +116,6 @@ class Archive:
         found = self.stretches()
         return found[-1] if found else None
 
-    @property
-    def trouble(self) -> str:
-        """Why the last attempt to tend it failed, empty if it did not."""
-        path = self.top / "trouble"
-        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
-
-    def note(self, trouble: str) -> None:
-        """Record why tending it failed, or with an empty text that it did not."""
-        if trouble and self.top.exists():
-            write_private(self.top / "trouble", f"{trouble}\n")
-        else:
-            (self.top / "trouble").unlink(missing_ok=True)
-
     def begin(self, system: str, segment: int, now: datetime) -> Stretch:
         """Begin a new stretch and make it the current one. The receiver must not be running."""
         folder = self.top / stamp(now)

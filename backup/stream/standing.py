@@ -23,7 +23,7 @@ class Standing:
     """Ages in seconds, None for what never was.
 
     ``received``: since the last byte came; ``complete``: of the newest moment up to which all is known to be here.
-    ``proof``: how the last one ended; ``trouble``: why the last attempt to tend it failed, empty if it did not.
+    ``proof``: how the last one ended; ``receiving``: whether the receiver runs.
     """
 
     received: float | None
@@ -32,7 +32,6 @@ class Standing:
     proven: float | None
     proof: str
     receiving: bool
-    trouble: str
 
     def as_dict(self) -> dict[str, object]:
         """Return the ``--json`` form."""
@@ -43,7 +42,6 @@ class Standing:
             "proven_age_s": self.proven,
             "last_proof": self.proof,
             "receiving": self.receiving,
-            "trouble": self.trouble,
         }
 
 
@@ -62,7 +60,6 @@ def of(machine: Machine, duty: Duty) -> Standing | None:
         proven=_age((line.at for line in proofs(lines) if line.facts["result"] == "passed"), machine.clock()),
         proof=next((line.facts["result"] for line in reversed(proofs(lines))), "none"),
         receiving=receiver.daemon(machine.shell, found).running(),
-        trouble=archive.trouble,
     )
 
 
@@ -73,10 +70,7 @@ def judge(duty: Duty, standing: Standing, where: str) -> tuple[NetdrError, ...]:
     if standing.received is None or standing.received > promise.rpo:
         since = "" if standing.received is None else f" for {standing.received:.0f} s"
         what = f"the stream of {name} has brought nothing{since}"
-        problems.append(BackupError(what, where=where, why=standing.trouble, hint=HINT))
-    elif standing.trouble:
-        what = f"the stream of {name} is not in order"
-        problems.append(BackupError(what, where=where, why=standing.trouble, hint=HINT))
+        problems.append(BackupError(what, where=where, hint=HINT))
     if not standing.receiving:
         problems.append(BackupError(f"nothing receives the stream of {name}", where=where, hint=HINT))
     if standing.base is None or standing.base > 2 * BASE_EVERY.total_seconds():

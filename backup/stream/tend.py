@@ -14,7 +14,7 @@ from backup.report import Steps
 from backup.stream import base, canary, link, receiver, wal, wire
 from backup.stream.archive import Archive, Base, Stretch
 from backup.stream.wire import State, Wire
-from netdr.kernel.errors import BackupError, NetdrError
+from netdr.kernel.errors import BackupError
 
 # The longer ago the last base backup is, the more log a recovery has to replay.
 BASE_EVERY = timedelta(days=1)
@@ -46,14 +46,7 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     if duty.role == "home":
         return _at_home(machine, steps)
     found = link.of_duty(machine.layout, duty)
-    archive = Archive(found.top)
-    try:
-        facts = _at_standby(machine, duty, steps, Wire(machine.shell, programs(VERSIONS), found))
-    except NetdrError as error:
-        archive.note(str(error).partition("\n")[0])
-        raise
-    archive.note("")
-    return facts
+    return _at_standby(machine, duty, steps, Wire(machine.shell, programs(VERSIONS), found))
 
 
 def _at_standby(machine: Machine, duty: Duty, steps: Steps, asks: Wire) -> Mapping[str, object]:
