@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from backup.bubble import Bubble
@@ -25,6 +25,8 @@ from netdr.kernel.errors import BackupError, MissingError, ProofError
 # Seconds to copy a base backup, and to replay the log since.
 LIMIT = 4 * 3600.0
 PORT = 5432
+# How far the clocks of the two sites may be apart: chrony keeps them within milliseconds.
+SKEW = timedelta(minutes=1)
 # Data that nobody will need again waits for no disk; nothing of the source's own settings that reaches out or loads
 # programs is in force. Without hot standby no setting has to be as large as at the source.
 _SETTINGS = {
@@ -128,7 +130,9 @@ def recovered(
         for number, point in enumerate(points):
             require_log(point)
             try:
-                found = _recover(servers, machine.shell, bubble, point, work / str(number))
+                with ExitStack() as attempt:
+                    found = _recover(attempt, machine.shell, bubble, point, work / str(number))
+                    servers.enter_context(attempt.pop_all())
             except _TooEarlyError:
                 shutil.rmtree(work / str(number))
                 continue
@@ -146,7 +150,10 @@ class _TooEarlyError(Exception):
 
 def _recover(servers: ExitStack, shell: Shell, bubble: Bubble, point: Point, folder: Path) -> Recovered:
     try:
-        return _start(servers, shell, bubble, point, folder)
+        found = _start(servers, shell, bubble, point, folder)
+        if point.at and found.committed is None and point.at < point.base.ended + SKEW:
+            # Nothing was replayed, so nothing tells that what is in the base backup is not from after that moment.
+            raise _TooEarlyError
     except ProofError as error:
         log = _log(folder)
         if _EARLY in log:
@@ -155,6 +162,8 @@ def _recover(servers: ExitStack, shell: Shell, bubble: Bubble, point: Point, fol
             raise
         if point.stretch.reach is None or point.stretch.reach < point.at:
             raise _short(point, log) from error
+    else:
+        return found
     # Everything committed before ``at`` is here, and PostgreSQL has met nothing later: the log's end is that moment.
     shutil.rmtree(folder)
     found = _start(servers, shell, bubble, replace(point, at=None), folder)
