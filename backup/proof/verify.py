@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
-from backup import anchors, restored, snapshots, throwaway
+from backup import anchors, arrivals, gaps, restored, snapshots, throwaway, watch
 from backup.anchors import Told
 from backup.bubble import Bubble, blow
 from backup.duty import Duty
@@ -30,6 +30,7 @@ from backup.proof.evidence import Bundle
 from backup.report import Steps
 from backup.restic import Snapshot
 from backup.restored import Restored
+from backup.watch import Seen
 from inventory.asset import Files, Level, Postgres, Service
 from netdr.kernel.errors import BackupError, NetdrError, Problems, ProofError
 
@@ -107,16 +108,13 @@ class _Trial:
             self.levels["v1"] = stored.read(self.machine, self.duty, part)
 
     def _restored(self, wanted: str) -> None:
-        name, machine = self.duty.asset.id, self.machine
-        ledger, repository = machine.ledger(name), machine.layout.disk(name)
-        with self.steps.step("list"):
-            found = snapshots.of_service(machine.plain_restic.snapshots(repository), name)
-            gone = _gone(snapshots.lost(ledger.lines(), found), repository.label)
-            snapshot = _choose(found, wanted, repository.label, gone)
-            self.subject, self.present = _subject(snapshot), len(found)
-            self.newest = snapshot == found[-1]
-            # From now on their absence is noticed, even if the source never tells of them.
-            ledger.know((machine.clock(), snapshots.facts(one)) for one in found)
+        machine, repository = self.machine, self.machine.layout.disk(self.duty.asset.id)
+        ledger = machine.ledger(self.duty.asset.id)
+        seen = watch.look(machine, self.duty, self.steps)
+        self.present = len(seen.found)
+        snapshot = self._chosen(seen, wanted)
+        self.subject = _subject(snapshot)
+        self.newest = snapshot in seen.counted[-1:]
         if self.depth >= "v2":
             with self.steps.step("restore and hash"):
                 self.back = restored.restore(machine.plain_restic, repository, snapshot, self.work / "restored")
@@ -124,9 +122,16 @@ class _Trial:
             anchors.learn(ledger, machine.book.host, told, machine.clock())
             made = self.back.manifest
             self.levels["v2"] = {"manifest": made.root, "files": made.files, "bytes": made.size}
-        gone = _gone(snapshots.lost(ledger.lines(), found), repository.label)
-        if gone:
-            raise Problems(gone)
+        # The restored ledger may tell of more. None of it keeps this snapshot from being proven.
+        self.problems += _suspects(seen.found, ledger.lines(), repository.label)
+
+    def _chosen(self, seen: Seen, wanted: str) -> Snapshot:
+        where = self.machine.layout.disk(self.duty.asset.id).label
+        try:
+            # What is quarantined is never the latest, but may be looked at by name.
+            return snapshots.choose(seen.counted if wanted == snapshots.LATEST else seen.found, wanted, where)
+        except BackupError as error:
+            raise Problems([*_suspects(seen.found, seen.lines, where), error]) from error
 
     def started_and_asked(self) -> None:
         """Levels 3 and 4, of a service; other assets serve nobody."""
@@ -192,7 +197,7 @@ class _Trial:
 
         The RPO only of the newest snapshot: of an older one it says nothing.
         """
-        beside = ("list", "read bytes")
+        beside = ("arrivals", "read bytes")
         took = sum(seconds for name, seconds in self.steps.seconds.items() if name not in beside)
         canaries = self.levels.get("v4", {}).get("canaries", {})
         beats = [one["newest"] for one in canaries.values() if one["newest"]] if isinstance(canaries, dict) else []
@@ -273,19 +278,12 @@ def _subject(snapshot: Snapshot) -> dict[str, str]:
     return {"snapshot": snapshot.id, "source": snapshot.source, "as_of": snapshots.as_of(snapshot).isoformat()}
 
 
-def _choose(found: Sequence[Snapshot], wanted: str, where: str, gone: Sequence[NetdrError]) -> Snapshot:
-    try:
-        return snapshots.choose(found, wanted, where)
-    except BackupError as error:
-        raise Problems([*gone, error]) from error
-
-
-def _gone(lines: Sequence[Line], where: str) -> list[NetdrError]:
-    return [
-        ProofError(
-            f"snapshot {line.facts['id'][:8]} as of {line.facts['as_of']} is in the ledger and not in the repository",
-            where=where,
-            hint="it was deleted, or a copy skipped it: run copy at its home, then verify again",
-        )
-        for line in lines
+def _suspects(found: Sequence[Snapshot], lines: Sequence[Line], where: str) -> list[NetdrError]:
+    """Return what is wrong with the list of snapshots: which are missing, and whose times cannot be true."""
+    missing = [gap.error(where) for gap in gaps.gaps(lines, [one.source for one in found])]
+    hint = "find out who made it; once it is explained: netdr backup release"
+    present = {one.id for one in found}
+    held = [one for one in arrivals.read(lines) if one.quarantine and one.id in present]
+    return missing + [
+        ProofError(f"snapshot {one.id[:8]} is quarantined", where=where, why=one.quarantine, hint=hint) for one in held
     ]
