@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
-from backup import arrivals, manifest, restored, snapshots, watch
+from backup import arrivals, folder, manifest, restored, snapshots, watch
 from backup.duty import Duty
 from backup.host import LocalShell
 from backup.machine import Machine
@@ -59,23 +58,23 @@ class Scratch:
 
     def restored(self) -> Path:
         """Return a folder with the newest snapshot's tree in it, but no manifest: to be changed and saved again."""
-        folder = self.spare / "tree"
-        folder.mkdir()
-        self.machine.plain_restic.restore(self.repository, self.newest.id, folder, limit=restored.LIMIT)
-        (folder / manifest.NAME).unlink()
-        return folder
+        tree = self.spare / "tree"
+        tree.mkdir()
+        self.machine.plain_restic.restore(self.repository, self.newest.id, tree, limit=restored.LIMIT)
+        (tree / manifest.NAME).unlink()
+        return tree
 
-    def save(self, folder: Path, later: timedelta, spoil: Callable[[Manifest], Manifest] | None = None) -> str:
+    def save(self, tree: Path, later: timedelta, spoil: Callable[[Manifest], Manifest] | None = None) -> str:
         """Save a tree as its home host would, like one who holds the keys, and return the beginning of the new id.
 
         It claims to be of so much ``later`` than now. Its manifest is true; ``spoil`` makes another of it for the tree,
         so that only the tags are.
         """
         home, name = self.newest.host, self.duty.asset.id
-        made = Manifest(name, home, self.machine.clock() + later, manifest.scan(folder), {"format": "1"})
-        (folder / manifest.NAME).write_text((spoil(made) if spoil else made).dump(), encoding="ascii")
+        made = Manifest(name, home, self.machine.clock() + later, manifest.scan(tree), {"format": "1"})
+        (tree / manifest.NAME).write_text((spoil(made) if spoil else made).dump(), encoding="ascii")
         restic = dataclasses.replace(self.machine.restic, shell=LocalShell(home))
-        saved = restic.backup(self.repository, Shown(folder), tags=snapshots.tags(name, made), limit=restored.LIMIT)
+        saved = restic.backup(self.repository, Shown(tree), tags=snapshots.tags(name, made), limit=restored.LIMIT)
         return saved.id[:8]
 
     def rewrite(self, path: Path, content: bytes) -> None:
@@ -98,10 +97,7 @@ def scratch(machine: Machine, duty: Duty) -> Iterator[Scratch]:
         raise BackupError(
             f"the copy of {name} is not on this host", where=machine.book.host, hint="run it at its DR site"
         )
-    top = Path(tempfile.mkdtemp(prefix="netdr-m-", dir=machine.layout.bubbles))
-    # Accounts that serve restored data pass through.
-    top.chmod(0o711)
-    try:
+    with folder.lent(machine.layout.bubbles, "netdr-m") as top:
         layout = dataclasses.replace(Layout.under(top), services=machine.layout.services)
         _fill(machine.layout, layout, name)
         spare = top / "spare"
@@ -109,13 +105,11 @@ def scratch(machine: Machine, duty: Duty) -> Iterator[Scratch]:
         copy = dataclasses.replace(machine, layout=layout)
         watch.look(copy, duty, Steps(name, lambda _line: None))
         yield Scratch(copy, duty, spare)
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
 
 
 def _fill(real: Layout, layout: Layout, name: str) -> None:
-    for folder in (layout.bubbles, layout.runtime, layout.cache, layout.repositories):
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    for one in (layout.bubbles, layout.runtime, layout.cache, layout.repositories):
+        one.mkdir(mode=0o711, parents=True, exist_ok=True)
     shutil.copytree(real.repositories / name, layout.repositories / name, copy_function=_link)
     write_private(layout.disk(name).location, f"{layout.repositories / name}\n")
     write_private(layout.disk(name).password, real.disk(name).password.read_text(encoding="utf-8"))

@@ -5,18 +5,15 @@ Everything happens on the DR host with what is there; the home site is not asked
 
 from __future__ import annotations
 
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
-from backup import anchors, arrivals, gaps, restored, snapshots, throwaway, watch
+from backup import anchors, arrivals, folder, gaps, restored, snapshots, throwaway, watch
 from backup.anchors import Told
 from backup.bubble import Bubble, blow
 from backup.duty import Duty
@@ -61,7 +58,7 @@ def run(machine: Machine, duty: Duty, steps: Steps, scope: Scope = DUE) -> Mappi
     if duty.role != "standby":
         hint = "run verify at its DR site"
         raise BackupError(f"the copy of {name} is not on this host", where=machine.book.host, hint=hint)
-    with machine.alone(name, "verify"), _folder(machine, name) as work:
+    with machine.alone(name, "verify"), folder.lent(machine.layout.bubbles, f"netdr-{name}") as work:
         trial = _Trial(machine, duty, steps, scope.depth or duty.protection.proof.depth, work, machine.clock())
         trial.problems += _problems(lambda: trial.go(scope))
         kept: dict[str, object] = {}
@@ -176,12 +173,12 @@ class _Trial:
     def keep(self) -> Mapping[str, object]:
         """Write the evidence and the ledger's line about it; return where the evidence is."""
         ledger = self.machine.ledger(self.duty.asset.id)
-        folder = self.machine.layout.evidence(self.duty.asset.id)
+        kept_in = self.machine.layout.evidence(self.duty.asset.id)
         before = None
         with suppress(BackupError):
             # A ledger that is broken is among the problems; what was found is kept nevertheless.
             before = ledger.last()
-        kept = evidence.keep(folder, self._bundle(), before)
+        kept = evidence.keep(kept_in, self._bundle(), before)
         facts = {**self.subject, "result": self.result, "level": self.depth, **kept}
         if self.back:
             facts["manifest"] = self.back.manifest.root
@@ -190,7 +187,7 @@ class _Trial:
         else:
             facts |= self._measured()
         ledger.add("proof", self.machine.clock(), facts)
-        return {"evidence": str(folder / kept["evidence"]), "sha256": kept["sha256"]}
+        return {"evidence": str(kept_in / kept["evidence"]), "sha256": kept["sha256"]}
 
     def _measured(self) -> Mapping[str, str]:
         """Return ``rto``, seconds from repository to answers, and ``rpo``, seconds since the newest heartbeat in it.
@@ -233,22 +230,6 @@ class _Trial:
         stored, back, service, asked = (self.levels.get(level, {}) for level in get_args(Level))
         facts = {"level": self.depth, "present": self.present, "stored": stored, "service": service}
         return {**self.subject, **facts, **back, **asked}
-
-
-@contextmanager
-def _folder(machine: Machine, name: str) -> Iterator[Path]:
-    """Lend a new folder, and take away those of proofs that were killed: whoever holds the asset is the only one."""
-    parent, ours = machine.layout.bubbles, re.compile(rf"netdr-{re.escape(name)}-[a-z0-9_]{{8}}")
-    for path in parent.glob(f"netdr-{name}-*"):
-        if ours.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True)
-    work = Path(tempfile.mkdtemp(prefix=f"netdr-{name}-", dir=parent))
-    # Accounts other than root pass through to what is theirs; its name is random and its content keeps its modes.
-    work.chmod(0o711)
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _problems(act: Callable[[], None]) -> tuple[NetdrError, ...]:
