@@ -12,6 +12,8 @@ from netdr.kernel import errors
 from netdr.kernel.errors import BackupError, NetdrError, Problems
 
 Progress = Callable[[str], None]
+# Seconds: what took less is not worth a line.
+_TOLD = 0.1
 
 _KINDS: Mapping[str, type[NetdrError]] = {
     found.kind: found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, NetdrError)
@@ -67,7 +69,8 @@ class Steps:
             self.progress(f"{self.service}: {name} … failed after {time.monotonic() - start:.1f} s")
             raise
         self.seconds[name] = time.monotonic() - start
-        self.progress(f"{self.service}: {name} … {self.seconds[name]:.1f} s")
+        if self.seconds[name] >= _TOLD:
+            self.progress(f"{self.service}: {name} … {self.seconds[name]:.1f} s")
 
 
 def perform(

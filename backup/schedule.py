@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from backup.duty import Book, Duty
 from backup.stream.link import streamed
 
-_DAY = 86400
+_HOUR, _DAY = 3600, 86400
 # How soon a stream that stands still, or lost what it had not received, is noticed and mended.
 _STREAM = 60
 # A job that failed is tried again after a tenth of its interval, but not within a minute of its last start.
@@ -68,7 +68,7 @@ def _jobs(duty: Duty) -> list[Job]:
     everys = (
         {"run": protection.every, "prune": _DAY}
         if duty.role == "home"
-        else {"tend": protection.every, "verify": protection.proof.every, "prune": _DAY}
+        else {"tend": min(protection.every, _HOUR), "verify": protection.proof.every, "prune": _DAY}
     )
     if streamed(duty):
         everys["stream"] = _STREAM

@@ -38,6 +38,7 @@ class Scheduler:
     tell: Progress
     _past: dict[str, Past] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Begin jobs as they fall due until ``stop`` says so or Ctrl-C; return how many were run.
@@ -58,6 +59,7 @@ class Scheduler:
                         pool.submit(self._one, job, running)
                     time.sleep(TICK)
             except KeyboardInterrupt:
+                self._stopped.set()
                 stop_all()
         return count
 
@@ -68,6 +70,10 @@ class Scheduler:
     def _one(self, job: Job, running: set[str]) -> None:
         began = self.machine.clock()
         words = self._outcome(job)
+        if self._stopped.is_set():
+            # Neither done nor failed: it is due when the scheduler begins again.
+            self.tell(f"{job.name} … stopped")
+            return
         with self._lock:
             self._past[job.name] = Past(began, not words)
             _remember(self.machine, self._past)

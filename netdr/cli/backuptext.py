@@ -69,7 +69,7 @@ def _prove(text: Text, facts: Facts) -> str:
 
 def _plan(text: Text, facts: Facts) -> str:
     known = [one for one in facts["sources"] if one["bytes"] is not None]
-    size = _size(sum(one["bytes"] for one in known))
+    size = _size(sum(one["bytes"] for one in known)) if known else "?"
     what = ", ".join(one["where"] for one in facts["sources"])
     to = " → ".join(filter(None, (facts["repository"], facts["copy_to"])))
     rate = facts["upload"]
