@@ -116,7 +116,7 @@ def make(root: Path, asset: Asset, protection: Protection, settings: str = "") -
     folder, found = root / "pg", programs(VERSIONS)
     folder.mkdir()
     shutil.chown(folder, "postgres", "postgres")
-    shell = LocalShell("srv-main")
+    shell = LocalShell("host-main")
     initdb = [*AS_POSTGRES, f"{found}/initdb", "--no-sync", "-k", "-U", "postgres", "-A", "trust", "--locale=C.UTF-8"]
     shell.run([*initdb, "-D", f"{folder}/d"], limit=_LIMIT)
     with socket.create_server((ADDRESS, 0)) as probe:
@@ -137,6 +137,6 @@ def _machine(top: Path, duty: Duty, cluster: Cluster) -> Machine:
     top.chmod(0o711)
     layout = dataclasses.replace(Layout.under(top), bubbles=top.parent)
     layout.credentials.parent.mkdir(parents=True)
-    host = "srv-main" if duty.role == "home" else "srv-dr"
+    host = "host-main" if duty.role == "home" else "host-dr"
     book = Book(host, "services", ADDRESS, {duty.asset.id: duty})
     return Machine(book, layout, LocalShell(host), lambda: cluster, lambda: datetime.now(UTC))

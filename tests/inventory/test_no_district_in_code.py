@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CODE = ("netdr", "inventory", "templates", "nornir_tasks", "monitoring", "backup", "lab", "playbooks")
 DISTRICTS = (ROOT / "inventory" / "suxian", ROOT / "tests" / "districts" / "linwu")
 # Also words of the model itself or of everyday English, which the code may use in their own sense.
-WORDS = {"approval", "audit", "exchange", "health", "ledger", "store"}
+WORDS = {"approval", "archive", "audit", "exchange", "health", "ledger", "store"}
 WORDS |= {"city", "desk", "dr", "internet", "north", "plain", "private", "public", "remote", "south"}
 WORDS |= {"transport", "world"}
 
