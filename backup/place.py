@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import postgres, restored, snapshots, source, tree
+from backup import arrivals, postgres, restored, snapshots, source, tree
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.postgres import Cluster, identifier, literal
@@ -87,6 +87,8 @@ class _Fetch:
         )
         with self.steps.step("list"):
             found = snapshots.of_service(restic.snapshots(repository), self.duty.asset.id)
+            if self.duty.role == "standby" and wanted == snapshots.LATEST:
+                found = arrivals.counted(found, self.machine.ledger(self.duty.asset.id).lines())
             fitting = [one for one in found if until is None or snapshots.as_of(one) <= until]
             snapshot = snapshots.choose(fitting, wanted, repository.label)
         with self.steps.step("restore and hash"):

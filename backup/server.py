@@ -1,4 +1,7 @@
-"""The DR site's append-only backup server: ``rclone serve restic`` over TLS, one credential and one path per service.
+"""The DR site's append-only backup server over TLS, one credential and one path per asset.
+
+It is restic's own rest-server where that is installed (it checks what it is sent, and leaves nothing half-written), and
+else ``rclone serve restic``, which every Debian has; both speak the same protocol.
 
 It runs as the account ``backup``. The home site can add and read; to delete or overwrite is refused (403), except for
 restic's own locks.
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import shutil
 import socket
 import ssl
 import subprocess
@@ -22,6 +26,7 @@ from netdr.kernel.errors import BackupError
 
 # Debian's static account for such work (base-passwd), on every system.
 ACCOUNT = "backup"
+RCLONE, REST_SERVERS = "rclone", ("restic-rest-server", "rest-server")
 UNIT = "netdr-backup-server.service"
 # Seconds.
 ANSWER, START = 10.0, 20.0
@@ -52,12 +57,29 @@ class Listener:
         return self.folder / "htpasswd"
 
 
-def argv(listener: Listener) -> list[str]:
-    """Return the command line of the server. Objects are not cached: what the disk has is what it serves."""
+def program() -> str:
+    """Return which server this host has: Debian's name of rest-server, its own name, or rclone."""
+    return next((name for name in REST_SERVERS if shutil.which(name)), RCLONE)
+
+
+def argv(listener: Listener, name: str = RCLONE) -> list[str]:
+    """Return the command line of the server that is run by the program ``name`` (see ``program``)."""
+    return [*drop(), name, *(_rclone(listener) if name == RCLONE else _rest_server(listener))]
+
+
+def _rest_server(listener: Listener) -> list[str]:
+    flags = ["--append-only", "--private-repos", "--tls", "--tls-min-ver=1.2"]
+    files = [f"--tls-cert={listener.certificate}", f"--tls-key={listener.key}"]
+    place = [f"--listen={listener.address}:{listener.port}", f"--path={listener.repositories}"]
+    return [*flags, *files, f"--htpasswd-file={listener.passwords}", *place]
+
+
+def _rclone(listener: Listener) -> list[str]:
+    # Objects are not cached: what the disk has is what is served.
     flags = ["--append-only", "--private-repos", "--cache-objects=false", "--min-tls-version=tls1.2"]
     files = [f"--cert={listener.certificate}", f"--key={listener.key}", f"--htpasswd={listener.passwords}"]
     place = [f"--addr={listener.address}:{listener.port}", str(listener.repositories)]
-    return [*drop(), "rclone", "serve", "restic", "--config=/dev/null", *flags, *files, *place]
+    return ["serve", "restic", "--config=/dev/null", *flags, *files, *place]
 
 
 def drop() -> list[str]:
@@ -155,7 +177,7 @@ def listens(listener: Listener) -> bool:
 
 def unit(listener: Listener) -> str:
     """Return the systemd unit of the server."""
-    command = " ".join(argv(listener))
+    command = " ".join(argv(listener, program()))
     lines = ["[Unit]", "Description=netdr backup server", "After=network-online.target", "Wants=network-online.target"]
     lines += ["", "[Service]", f"ExecStart={command}", "Restart=on-failure", "RestartSec=2", "ProtectSystem=full"]
     return "\n".join([*lines, "", "[Install]", "WantedBy=multi-user.target", ""])
@@ -172,7 +194,7 @@ def _start(listener: Listener) -> Path:
     log = listener.folder / "server.log"
     with log.open("a", encoding="utf-8") as output:
         started = subprocess.run(
-            ["setsid", "--fork", *argv(listener)],
+            ["setsid", "--fork", *argv(listener, program())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

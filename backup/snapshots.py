@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from backup.gaps import forgotten
-from backup.ledger import Line
 from backup.manifest import Manifest
 from backup.restic import Snapshot
 from netdr.kernel.errors import BackupError
@@ -61,10 +59,3 @@ def facts(one: Snapshot) -> dict[str, str]:
     """Return what a ledger keeps of a snapshot: its id at its source, its manifest, its moment, who made it."""
     moment = as_of(one).isoformat()
     return {"id": one.source, "manifest": one.tag("manifest"), "as_of": moment, "host": one.host}
-
-
-def lost(lines: Iterable[Line], found: Iterable[Snapshot]) -> tuple[Line, ...]:
-    """Return the ledger's lines of snapshots that are not in the repository: deleted, or skipped by a copy."""
-    known = tuple(lines)
-    settled = {one.source for one in found} | forgotten(known)
-    return tuple(line for line in known if line.kind == "snapshot" and line.facts["id"] not in settled)
