@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from backup import brake, copy, heal, job, offline, place, preview, prune, snapshots, status, unpack, watch
+from backup import anchors, brake, copy, heal, job, offline, place, preview, prune, snapshots, status, unpack, watch
 from backup.brake import Release
 from backup.duty import Duty
 from backup.machine import Machine
@@ -56,6 +56,7 @@ class Options:
     by: str = ""
     why: str = ""
     ledger: str = ""
+    note: str = ""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -70,6 +71,7 @@ class Options:
             "--by": self.by,
             "--why": self.why,
             "--ledger": self.ledger,
+            "--note": self.note,
         }
         return tuple(word for name, value in said.items() if value for word in (name, value))
 
@@ -90,6 +92,7 @@ def acts(options: Options = PLAIN) -> Mapping[str, Act]:
         "stream": stream.run,
         "verify": prove,
         "prove": prove,
+        "witness": partial(anchors.run, note=options.note),
         "restore": _restore(options),
         "prune": forget,
         "release": partial(brake.release, let=let),

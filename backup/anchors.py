@@ -6,12 +6,16 @@ Then it no longer says what the other site has noted of it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from backup.duty import Duty
 from backup.ledger import Ledger, Line, parse
-from netdr.kernel.errors import NetdrError, Problems, ProofError
+from backup.machine import Machine
+from backup.report import Steps
+from netdr.kernel.errors import BackupError, NetdrError, Problems, ProofError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,28 @@ def learn(ledger: Ledger, host: str, told: Told, now: datetime) -> int:
     if len(theirs) > known and not own:
         ledger.add("anchor", now, mark(told.host, theirs[-1], told.as_of))
     return learned
+
+
+def told(ledger: Ledger, host: str, now: datetime) -> Mapping[str, str]:
+    """Return what ``host`` tells others of its own ledger, for ``witness``; nothing if it is empty."""
+    line = ledger.last()
+    return mark(host, line, now) if line else {}
+
+
+def run(machine: Machine, duty: Duty, steps: Steps, note: str) -> Mapping[str, object]:
+    """Anchor another host's ledger, told as JSON (``told``), in this host's; return whether that was ``new``.
+
+    Raise BackupError if the note is none, Problems of ProofError if that host has told more before.
+    """
+    try:
+        value = json.loads(note)
+        facts = {name: str(value[name]) for name in ("host", "number", "head", "as_of")}
+        datetime.fromisoformat(facts["as_of"])
+        int(facts["number"])
+    except (ValueError, TypeError, LookupError) as error:
+        raise BackupError("this is no note on a ledger", where=machine.book.host, why=str(error)) from error
+    with steps.step("witness"):
+        return {"new": witness(machine.ledger(duty.asset.id), facts, machine.clock())}
 
 
 def witness(ledger: Ledger, facts: Mapping[str, str], now: datetime) -> bool:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from backup import server, setup, snapshots, tree, watch
+from backup import server, setup, snapshots, tree
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.report import Steps
@@ -73,8 +73,7 @@ def tend(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     """At the DR site: put a copy right after cut copies, so that the next one need not send again what has arrived.
 
     Empty files that a full disk left go, packs that no index knows are indexed. Return the facts ``swept``, ``indexed``
-    and ``locks`` (whose they are; while there are any, nothing is indexed: a copy may be under way), and those of
-    ``watch.run``: what has arrived, and whether it looks as it should.
+    and ``locks`` (whose they are; while there are any, nothing is indexed: a copy may be under way).
     """
     name = duty.asset.id
     if duty.role != "standby":
@@ -94,8 +93,7 @@ def tend(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
         if indexed:
             # The server must be able to read what root has written.
             tree.give(folder, server.ACCOUNT)
-    seen = watch.run(machine, duty, steps)
-    return {**mended, "swept": len(swept), "indexed": indexed, "locks": [str(lock) for lock in locks], **seen}
+    return {**mended, "swept": len(swept), "indexed": indexed, "locks": [str(lock) for lock in locks]}
 
 
 def unindexed(folder: Path) -> bool:

@@ -23,7 +23,7 @@ from inventory.asset import Asset
 from inventory.holding import holder, services_host
 from inventory.network import Network
 from inventory.placement import Placement
-from netdr.kernel.errors import BackupError, NetdrError, Problems, StoppedError, UsageError, unknown
+from netdr.kernel.errors import BackupError, NetdrError, Problems, ProofError, StoppedError, UsageError, unknown
 
 Site = Literal["home", "standby"]
 Kept = TypeVar("Kept", bound=Asset)
@@ -152,6 +152,22 @@ def hosts_of(network: Network, placement: Placement, verb: str, assets: Sequence
 def _sites(where: Where, asset: Asset, active: str) -> tuple[str, ...]:
     at_home = (asset.home,) if active == asset.home else ()
     return {"active": (active,), "home": at_home, "standby": (asset.standby,), "both": (*at_home, asset.standby)}[where]
+
+
+def witness(hosts: Hosts, reports: Sequence[JobReport]) -> tuple[JobReport, ...]:
+    """Have home hosts note what the DR host told of its ledgers (fact ``ledger``); return those that could not.
+
+    A home host that does not answer is none of them: the DR site does its work without it.
+    """
+    assets = {asset.id: asset for asset in hosts.network.district.protected}
+    failed: list[JobReport] = []
+    for one in reports:
+        if one.facts.get("ledger"):
+            asset = assets[one.service]
+            order = Order("witness", (asset.id,), ("--note", json.dumps(one.facts["ledger"])), limit=60)
+            answers = hosts.each({holder(hosts.network, asset, asset.home): order})
+            failed += [answer for answer in answers if any(isinstance(p, ProofError) for p in answer.problems)]
+    return tuple(failed)
 
 
 def init(hosts: Hosts, assets: Sequence[Asset]) -> tuple[JobReport, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from backup import arrivals, brake, gaps, manifest, snapshots
+from backup import anchors, arrivals, brake, gaps, manifest, snapshots
 from backup.arrivals import Arrival
 from backup.duty import Duty
 from backup.ledger import Line, last
@@ -37,7 +37,8 @@ class Seen:
 def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     """Note the arrivals of an asset at the DR site, judge the newest and return the facts.
 
-    Facts: ``present``, ``new``, ``quarantined`` (why, by source id), ``gaps`` (how, by source id), ``holds`` (why).
+    Facts: ``present``, ``new``, ``quarantined`` (why, by source id), ``gaps`` (how, by source id), ``holds`` (why),
+    ``ledger`` (what other hosts may note of this one's: ``anchors.run``).
     Raise BackupError if this is not its DR site, ResticError if the repository cannot be read.
     """
     if duty.role != "standby":
@@ -52,6 +53,7 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
         "quarantined": {one.source: one.quarantine for one in arrivals.read(lines) if one.quarantine},
         "gaps": {one.id: one.how for one in gaps.gaps(lines, [one.source for one in seen.found])},
         "holds": [line.facts["why"] for line in brake.holds(lines)],
+        "ledger": anchors.told(machine.ledger(duty.asset.id), machine.book.host, machine.clock()),
     }
 
 

@@ -65,7 +65,8 @@ def run(machine: Machine, duty: Duty, steps: Steps, scope: Scope = DUE) -> Mappi
         trial.problems += _problems(lambda: kept.update(trial.keep()))
         if trial.problems:
             raise Problems(trial.problems)
-        return {**trial.facts(), **kept}
+        told = anchors.told(machine.ledger(name), machine.book.host, machine.clock())
+        return {**trial.facts(), **kept, "ledger": told}
 
 
 @dataclass

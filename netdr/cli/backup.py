@@ -95,6 +95,7 @@ TO = click.Option(
 )
 BY = click.Option(["--by"], default="", metavar="NAME", help="Who lets go.")
 WHY = click.Option(["--why"], default="", metavar="WORDS", help="The reason.")
+NOTE = click.Option(["--note"], default="", metavar="JSON", help="What that host tells.")
 LEDGER = click.Option(["--ledger"], default="", metavar="HOST", help="Begin to trust that host's ledger anew.")
 _verb("plan", "Show what a run would save now, where it would go, and how fast. Nothing is done.")
 _verb("run", "Save assets now and copy them to the DR site.")
@@ -116,6 +117,7 @@ _verb(
     required=True,
 )
 _verb("prune", "Forget what retention does not keep; at the DR site by its own record of what came when.")
+_verb("witness", "At home: note how far the DR host's ledger is; done by tend and verify on a controller.", NOTE)
 _verb("release", "Let go of the brake, or of a snapshot's quarantine, after a look.", SNAPSHOT, LEDGER, BY, WHY)
 _verb("stream", "Keep in order what streams to the DR site: canary; slot, receiver, base backups.")
 _verb("list", "List the snapshots there are, and which of them are proven.")
@@ -227,7 +229,9 @@ def _there(context: Context, call: Call) -> tuple[JobReport, ...]:
     if not found:
         raise UsageError(f"nothing to {call.verb}: what you named is active at the DR site, where it is saved at once")
     orders = {host: Order(call.verb, tuple(names), call.options.argv) for host, names in found.items()}
-    return _hosts(context).each(orders)
+    hosts = _hosts(context)
+    reports = hosts.each(orders)
+    return (*reports, *remote.witness(hosts, reports))
 
 
 def _hosts(context: Context) -> Hosts:
