@@ -121,17 +121,21 @@ def _packing(machine: Machine, duty: Duty, since: datetime | None, lines: Sequen
     folder = machine.layout.repositories / duty.asset.id / "index"
     times = {path.name: path.stat().st_mtime for path in folder.iterdir()}
     first = since.timestamp() if since else 0
-    fresh = [name for name, at in times.items() if at > first and not _pruned(at, lines)]
+    pruned = _prunes(lines)
+    fresh = [name for name, at in times.items() if at > first and not any(a <= at <= b for a, b in pruned)]
     newest = sorted(fresh, key=lambda name: times[name])[-_INDEXES:]
     stored, plain = machine.plain_restic.lengths(machine.layout.disk(duty.asset.id), newest)
     return brake.packing(stored, plain)
 
 
-def _pruned(at: float, lines: Sequence[Line]) -> bool:
-    begun = 0.0
+def _prunes(lines: Sequence[Line]) -> list[tuple[float, float]]:
+    """Return when prunes were at work, in Unix seconds: from each that began to the next that ended."""
+    spans: list[tuple[float, float]] = []
+    begun: float | None = None
     for line in lines:
         if line.kind == "prune" and line.facts["state"] == "begun":
-            begun = line.at.timestamp()
-        elif line.kind == "prune" and begun <= at <= line.at.timestamp():
-            return True
-    return False
+            begun = line.at.timestamp() if begun is None else begun
+        elif line.kind == "prune" and begun is not None:
+            spans.append((begun, line.at.timestamp()))
+            begun = None
+    return spans

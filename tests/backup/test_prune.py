@@ -26,6 +26,7 @@ from backup.postgres import Cluster
 from backup.report import Steps
 from backup.repository import Layout, write_private
 from backup.restic import Repository
+from backup.testing import Pair
 from inventory.asset import Asset, Files, Protection, Retention
 from inventory.entry import Name
 from netdr.kernel.errors import BackupError, UsageError
@@ -268,3 +269,35 @@ def encrypt(path: Path) -> None:
     argv = ["openssl", "enc", "-aes-256-ctr", "-K", os.urandom(32).hex(), "-iv", os.urandom(16).hex()]
     result = subprocess.run(argv, input=path.read_bytes(), capture_output=True, check=True, timeout=30)
     path.write_bytes(result.stdout)
+
+
+def test_beside_the_live_server_and_a_touched_canary(saved: Pair) -> None:
+    """The whole way: init planted the canary, copies arrive through the server, which serves on while it is pruned."""
+    canary = saved.pages / brake.CANARY
+    assert canary.is_file()
+    duty = saved.standby.book.duties["portal"]
+    rule = duty.protection.model_copy(update={"retention": Retention(last=1)})
+    one = dataclasses.replace(duty, protection=rule)
+    if brake.holds(saved.standby.ledger("portal").lines()):
+        # What other tests did to these pages may well look wrong.
+        brake.release(saved.standby, one, QUIET, Release("Duty officer", "tests before this one"))
+    saved.good(saved.home, "run", "portal")
+    saved.good(saved.home, "run", "portal")
+    facts = prune.run(saved.standby, one, QUIET)
+    folder = saved.standby.layout.repositories / "portal"
+    left = {path.name for path in (folder / "snapshots").iterdir()}
+    assert left == set(facts["kept"])
+    assert facts["forgotten"]
+    assert {path.owner() for path in folder.rglob("*")} == {"backup"}
+    report = saved.good(saved.home, "run", "portal")
+    assert report.facts["copied"] == 1, "what was forgotten there is not sent again"
+    assert report.facts["gone"] >= len(facts["forgotten"])
+    saved.good(saved.standby, "verify", "portal")
+    canary.write_text("encrypted, say\n")
+    saved.good(saved.home, "run", "portal")
+    held = saved.good(saved.standby, "tend", "portal").facts["holds"]
+    assert held == [f"the canary files{canary} was changed or deleted"]
+    with pytest.raises(BackupError, match="the brake is on"):
+        prune.run(saved.standby, one, QUIET)
+    brake.release(saved.standby, one, QUIET, Release("Duty officer", "changed it myself"))
+    prune.run(saved.standby, one, QUIET)
