@@ -14,7 +14,7 @@ from backup.machine import Machine
 from backup.proof import verify
 from backup.report import Steps
 from backup.repository import Site
-from backup.stream import proof, retention
+from backup.stream import extract, proof, retention
 from backup.stream import tend as stream
 from backup.stream.link import streamed
 from inventory.asset import Level
@@ -94,6 +94,7 @@ def acts(options: Options = PLAIN) -> Mapping[str, Act]:
         "prove": prove,
         "witness": partial(anchors.run, note=options.note),
         "restore": _restore(options),
+        "moment": partial(extract.save, at=options.at),
         "prune": forget,
         "release": partial(brake.release, let=let),
         "list": listing,

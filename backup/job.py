@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from backup import copy, heal, snapshots, source, sources, tree
@@ -49,9 +50,10 @@ def plan(machine: Machine, duty: Duty) -> Plan:
     )
 
 
-def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
+def run(machine: Machine, duty: Duty, steps: Steps, *, as_of: datetime | None = None) -> Mapping[str, object]:
     """Save an asset and return the facts: snapshot, manifest, as_of, files, bytes, and those of the copy.
 
+    ``as_of``: which moment ``machine`` shows, if it is not the present.
     ``changed`` and ``added`` are restic's own count of files and bytes that are new; ``packed`` of what they take, if
     it says. Raise BackupError or Problems. A run that fails leaves no snapshot in the ledger; one whose copy fails has
     saved, says so, and is made good by ``copy``.
@@ -62,7 +64,7 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
             mended = heal.mend(machine, what.repository, what.asset, writable=what.copies)
             sources.require(what.data, machine)
         with _folders(what.folder) as folders:
-            order, view = _stage(machine, what, steps, folders)
+            order, view = _stage(machine, what, steps, folders, as_of or machine.clock())
             # restic begins with half a second of key derivation on one core; the DR site is listed on the other.
             there = copy.listing(machine, duty, pool) if what.copies else None
             with steps.step("backup"):
@@ -86,11 +88,11 @@ def _folders(top: Path) -> Iterator[tuple[Path, Path]]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stage(machine: Machine, what: Plan, steps: Steps, folders: tuple[Path, Path]) -> tuple[Order, View]:
+def _stage(
+    machine: Machine, what: Plan, steps: Steps, folders: tuple[Path, Path], as_of: datetime
+) -> tuple[Order, View]:
+    """Stage the data. ``as_of`` is from before its first byte is read: an RPO computed from it is never too good."""
     top, spare = folders
-    # Taken before the first byte is read: what was acknowledged earlier is in the copy, so an RPO computed from it is
-    # never too good.
-    as_of = machine.clock()
     with steps.step("stage"):
         shown = sources.stage(what.data, top, machine, limit=what.limit)
         (top / source.LEDGER).write_text(machine.ledger(what.asset).text(), encoding="utf-8")

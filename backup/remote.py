@@ -232,6 +232,18 @@ def carry(hosts: Hosts, source: str, target: str, service: str, limit: float = L
     return restore(hosts, target, service, Choice(str(saved["snapshot"])), limit)
 
 
+def rewind(hosts: Hosts, source: str, target: str, service: str, options: tuple[str, ...]) -> tuple[JobReport, ...]:
+    """Bring a stopped asset at home to a moment that only the DR host ``source`` knows; return what both report.
+
+    ``options`` say which moment. What is put in place at ``target`` is the snapshot that ``source`` makes of it.
+    """
+    made = hosts.ask(source, Order("moment", (service,), options))
+    if any(one.problems for one in made):
+        return made
+    chosen_one = ("--snapshot", str(made[0].facts["snapshot"]), "--from", "standby")
+    return (*made, *hosts.ask(target, Order("restore", (service,), chosen_one)))
+
+
 def _facts(reports: Sequence[JobReport]) -> Mapping[str, object]:
     only = reports[0]
     if only.problems:

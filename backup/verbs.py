@@ -18,6 +18,7 @@ WHERE: Mapping[str, Where] = {
     "verify": "standby",
     "witness": "home",
     "restore": "active",
+    "moment": "standby",
     "prune": "both",
     "release": "standby",
     "list": "both",

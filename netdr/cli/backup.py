@@ -27,6 +27,7 @@ from backup.stream.link import Offer
 from backup.verbs import WHERE
 from inventory import placement
 from inventory.asset import Level
+from inventory.holding import holder
 from netdr.cli.backuptext import line
 from netdr.cli.context import Context
 from netdr.cli.escrow import escrow
@@ -87,7 +88,7 @@ ORIGIN = click.Option(
 AT = click.Option(
     ["--at"],
     type=Moment(),
-    help="Databases as they were then: 2026-11-23T10:05[:30][+08:00], local time unless said. At the DR site only.",
+    help="Databases as they were then: 2026-11-23T10:05[:30][+08:00], local time unless said.",
 )
 INTO = click.Option(["--into"], default="", metavar="FOLDER", help="Bring it to FOLDER/ASSET, touch nothing else.")
 TO = click.Option(
@@ -119,6 +120,7 @@ _verb(
 _verb("prune", "Forget what retention does not keep; at the DR site by its own record of what came when.")
 _verb("witness", "At home: note how far the DR host's ledger is; done by tend and verify on a controller.", NOTE)
 _verb("release", "Let go of the brake, or of a snapshot's quarantine, after a look.", SNAPSHOT, LEDGER, BY, WHY)
+_verb("moment", "Make a snapshot, at the DR site, of databases as they were: what restore --at brings home.", AT)
 _verb("stream", "Keep in order what streams to the DR site: canary; slot, receiver, base backups.")
 _verb("list", "List the snapshots there are, and which of them are proven.")
 _verb("status", "Compare backups, copies and proofs with what was promised. Exit code 9 if a promise is broken.")
@@ -228,10 +230,26 @@ def _there(context: Context, call: Call) -> tuple[JobReport, ...]:
     found = remote.hosts_of(context.network, where, call.verb, wanted)
     if not found:
         raise UsageError(f"nothing to {call.verb}: what you named is active at the DR site, where it is saved at once")
+    if call.options.at and call.verb == "restore":
+        return _rewind(context, call, found)
     orders = {host: Order(call.verb, tuple(names), call.options.argv) for host, names in found.items()}
     hosts = _hosts(context)
     reports = hosts.each(orders)
     return (*reports, *remote.witness(hosts, reports))
+
+
+def _rewind(context: Context, call: Call, found: Mapping[str, Sequence[str]]) -> tuple[JobReport, ...]:
+    """Restore to a moment: at the DR site at once, at home by way of a snapshot that the DR host makes of it."""
+    network, hosts, reports = context.network, _hosts(context), list[JobReport]()
+    standby = {one.id: holder(network, one, one.standby) for one in network.district.protected}
+    for target, names in found.items():
+        for name in names:
+            if target == standby[name]:
+                reports += hosts.ask(target, Order("restore", (name,), call.options.argv))
+            else:
+                when = Options(at=call.options.at)
+                reports += remote.rewind(hosts, standby[name], target, name, when.argv)
+    return tuple(reports)
 
 
 def _hosts(context: Context) -> Hosts:

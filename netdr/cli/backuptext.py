@@ -154,6 +154,7 @@ _WORDS: Mapping[str, Callable[[Text, Facts], str]] = {
     "tend": _tend,
     "prune": _prune,
     "release": _release,
+    "moment": _run,
     "restore": _restore,
     "stream": _stream,
     "list": _list,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backup.host import Result, SshShell
-from backup.remote import Choice, Hosts, Order, carry, chosen, hosts_of, init, over_ssh, restore
+from backup.remote import Choice, Hosts, Order, carry, chosen, hosts_of, init, over_ssh, restore, rewind
 from backup.report import JobReport, dump
 from backup.testing import FakeShell, when
 from inventory import load
@@ -139,6 +139,27 @@ def test_init_carries_the_offer_to_stream_to_the_dr_host(network: Network) -> No
     assert json.loads(main.inputs[0])["verifiers"] == {"hall": "SCRAM"}
     assert json.loads(there.inputs[1])["offer"] == offer
     assert [report.host for report in reports] == ["store", "store-b"]
+
+
+def test_a_moment_goes_home_as_the_snapshot_that_the_dr_host_makes_of_it(network: Network) -> None:
+    made = dump((JobReport("registry", "store-b", "moment", 1.0, {}, {"snapshot": "5abc"}),))
+    there, main = (
+        FakeShell([when("moment", out=made)]),
+        FakeShell([when("restore", out=reported("restore", "registry"))]),
+    )
+    both = hosts(network, {"store-b": there, "store": main})
+    at = ("--at", "2026-11-23T12:00:00+00:00")
+    first, second = rewind(both, "store-b", "store", "registry", at)
+    assert (first.verb, second.verb) == ("moment", "restore")
+    assert set(at) <= set(there.calls[0])
+    assert main.calls[0][-4:] == ("--snapshot", "5abc", "--from", "standby")
+
+
+def test_a_moment_that_cannot_be_had_touches_nothing(network: Network) -> None:
+    failed = dump((JobReport("registry", "store-b", "moment", 1.0, {}, {}, (BackupError("is in the future"),)),))
+    both = hosts(network, {"store-b": FakeShell([when("moment", out=failed)]), "store": FakeShell([])})
+    (only,) = rewind(both, "store-b", "store", "registry", ())
+    assert not only.ok
 
 
 def test_a_restore_tells_its_moment_in_unix_seconds(network: Network) -> None:

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from backup import certificate, place, postgres
+from backup import certificate, place, postgres, server
+from backup import setup as repositories
 from backup.postgres import AS_POSTGRES, VERSIONS
-from backup.stream import base, canary, link, proof, receiver, retention, setup, standing, tend, wal
+from backup.stream import base, canary, extract, link, proof, receiver, retention, setup, standing, tend, wal
 from backup.stream.testing import ADDRESS, Two, make, quiet
 from inventory.asset import Postgres, Protection, Retention, Service
 from inventory.entry import Name
-from netdr.kernel.errors import BackupError, Problems, ProofError, UnreachableError
+from netdr.kernel.errors import BackupError, Problems, ProofError, UnreachableError, UsageError
 
 pytestmark = pytest.mark.tools
 
@@ -383,3 +384,39 @@ def test_the_standing_is_told_without_the_home_site(two: Two) -> None:
     ]
     two.tend()
     assert standing.of(two.home, two.home.book.duties["cases"]) is None
+
+
+def test_a_moment_travels_home(two: Two) -> None:
+    if not all(map(shutil.which, ("restic", "rclone"))):
+        pytest.skip("needs restic and rclone")
+    # An address of its own, so that test runs side by side do not meet.
+    address = f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}.2"
+    there, home = (
+        dataclasses.replace(machine, book=dataclasses.replace(machine.book, server=address))
+        for machine in (two.standby, two.home)
+    )
+    listener = repositories.listener(there.layout, address)
+    repositories.prepare(there.book, there.layout, now())
+    with (two.root / "server.log").open("w") as log:
+        running = subprocess.Popen(server.argv(listener), stdout=log, stderr=log, cwd="/")
+    try:
+        wait_for(lambda: server.listens(listener))
+        access = repositories.standby(there.book, there.layout, now(), quiet())
+        repositories.home(home.book, home.layout, repositories.Access.of(access.reveal()))
+        duty = home.book.duties["cases"]
+        repositories.repositories(home.book, home.layout, duty, home.shell, quiet())
+        two.cluster.query("CREATE TABLE travel AS SELECT 1 AS id", "cases")
+        time.sleep(0.05)
+        at = now()
+        time.sleep(0.05)
+        two.cluster.query("DROP TABLE travel", "cases")
+        two.tend()
+        facts = extract.save(there, two.duty, quiet(), at)
+        assert facts["as_of"] == at.isoformat()
+        place.run(home, duty, quiet(), wanted=str(facts["snapshot"]))
+        assert two.cluster.query("SELECT id FROM travel", "cases") == [["1"]]
+        with pytest.raises(UsageError, match="which moment"):
+            extract.save(there, two.duty, quiet(), None)
+    finally:
+        running.terminate()
+        running.wait(20)
