@@ -23,7 +23,7 @@ from netdr.kernel.errors import BackupError
 # Seconds: an index of a million blobs is read and written in less.
 LIMIT = 3600.0
 # What adds packs before the index knows them.
-_ADDING = frozenset({"backup", "copy", "prune", "rebuild-index", "repair"})
+_ADDING = frozenset({"backup", "copy", "forget", "prune", "repair"})
 
 
 def proven(locks: Sequence[Lock], dead: Sequence[Entry], here: str) -> tuple[Lock, ...]:

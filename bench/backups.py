@@ -24,7 +24,7 @@ import newer
 from measure import OURS, Comparison, comparisons, interleaved, timed
 from stand import Stand, database, folder, quiet, stand, wait_for
 
-from backup import heal, work
+from backup import acts, heal, work
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.postgres import AS_POSTGRES, JOBS, Cluster
@@ -115,8 +115,8 @@ def _do(machine: Machine, asset: str) -> None:
     _good(work.do(*_call(machine, "run", asset)))
 
 
-def _call(machine: Machine, verb: str, asset: str) -> tuple[Machine, str, Sequence[Duty], work.Act, Progress]:
-    return machine, verb, machine.book.select([asset]), work.acts()[verb], quiet
+def _call(machine: Machine, verb: str, asset: str) -> tuple[Machine, str, Sequence[Duty], acts.Act, Progress]:
+    return machine, verb, machine.book.select([asset]), acts.acts()[verb], quiet
 
 
 def _good(reports: Sequence[JobReport]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -96,9 +97,9 @@ class Restic:
         """
         listed = [word for tag in tags for word in ("--tag", tag)]
         argv = ["backup", "--json", "--host", self.shell.name, *listed, "."]
-        reader = Reader(tell) if tell else None
-        observer = Observer(out=reader.hear if reader else None)
-        out = self._run(argv, repository, limit=limit, view=view, observer=observer).out
+        status = Observer(out=Reader(tell).hear if tell else None)
+        with self._job("backup", repository, observer=status) as observer:
+            out = self._run(argv, repository, limit=limit, shown=view, observer=observer).out
         summary = next((line for line in _objects(out) if line.get("message_type") == "summary"), {})
         if not summary.get("snapshot_id"):
             raise BackupError("restic saved something but did not say which snapshot", where=repository.label)
@@ -125,9 +126,10 @@ class Restic:
         """
         retry = ["--retry-lock", "1m"] if supports(self.version, "retry-lock") else []
         argv = ["copy", *retry, *from_arguments(source), *rate_arguments(way.rates), *ids]
-        observer = Observer(begun=way.meter.watch if way.meter else None)
+        metered = Observer(begun=way.meter.watch if way.meter else None)
         try:
-            return things.copied(self._run(argv, target, limit=way.limit, observer=observer).out)
+            with self._job("copy", target, source, observer=metered) as observer:
+                return things.copied(self._run(argv, target, limit=way.limit, observer=observer).out)
         finally:
             if way.meter:
                 way.meter.end()
@@ -164,11 +166,13 @@ class Restic:
         if not ids:
             message = "forget without ids would mean restic's own choice"
             raise ValueError(message)
-        self._run(["forget", *ids, *(["--prune"] if prune else [])], repository, limit=limit)
+        with self._job("forget", repository) as observer:
+            self._run(["forget", *ids, *(["--prune"] if prune else [])], repository, limit=limit, observer=observer)
 
     def prune(self, repository: Repository, *, limit: float) -> None:
         """Remove what no snapshot needs."""
-        self._run(["prune"], repository, limit=limit)
+        with self._job("prune", repository) as observer:
+            self._run(["prune"], repository, limit=limit, observer=observer)
 
     def dump(self, repository: Repository, snapshot: str, path: str) -> str:
         """Return the text of a file of a snapshot, by its path from the top."""
@@ -187,7 +191,8 @@ class Restic:
     def repair_index(self, repository: Repository, *, limit: float) -> None:
         """Make the index know every pack that is there: those of a killed run are then used and not stored again."""
         command = ["repair", "index"] if supports(self.version, "repair-index") else ["rebuild-index"]
-        self._run(command, repository, limit=limit)
+        with self._job("repair", repository) as observer:
+            self._run(command, repository, limit=limit, observer=observer)
 
     def locks(self, repository: Repository) -> tuple[Lock, ...]:
         """Return the locks that can be read; one that vanishes meanwhile has been released."""
@@ -227,23 +232,14 @@ class Restic:
         repository: Repository,
         *,
         limit: float,
-        view: Shown | None = None,
+        shown: Shown | None = None,
         observer: Observer | None = None,
     ) -> Result:
         cache = ["--cache-dir", str(self.cache)] if self.cache else ["--no-cache"]
-        shown = view.prefix if view else ()
-        command = [*PREFIX, *shown, self.program, *argv, *open_arguments(repository), *cache]
-        heard = observer or Observer()
-        job = self.jobs.job(argv[0], repository.label) if self.jobs and "--no-lock" not in argv else None
-
-        def begun(pid: int) -> None:
-            for tell in (job.begun if job else None, heard.begun):
-                if tell:
-                    tell(pid)
-
-        watch = Observer(heard.err, heard.out, begun)
+        view = shown.prefix if shown else ()
+        command = [*PREFIX, *view, self.program, *argv, *open_arguments(repository), *cache]
         try:
-            result = self.shell.run(command, limit=limit, cwd=view.folder if view else None, watch=watch)
+            result = self.shell.run(command, limit=limit, cwd=shown.folder if shown else None, watch=observer)
         except LimitError as error:
             what = f"restic {argv[0]} did not end within {limit:.0f} s and was stopped"
             raise LimitError(what, where=error.where, hint=error.hint) from None
@@ -252,9 +248,30 @@ class Restic:
         reason = classify(result)
         if reason:
             raise ResticError(reason, where=repository.label, result=result)
-        if job:
-            job.ended()
         return result
+
+    @contextmanager
+    def _job(self, command: str, *repositories: Repository, observer: Observer | None = None) -> Iterator[Observer]:
+        """Give an observer that writes down the process of a command that locks ``repositories``, in this order.
+
+        What fails stays written down: it may have left its locks. The name of a command that only reads a repository
+        is ``read``.
+        """
+        heard = observer or Observer()
+        names = (command, *("read" for _ in repositories[1:]))
+        listed = (
+            [self.jobs.job(name, one.label) for name, one in zip(names, repositories, strict=True)] if self.jobs else []
+        )
+
+        def begun(pid: int) -> None:
+            for job in listed:
+                job.begun(pid)
+            if heard.begun:
+                heard.begun(pid)
+
+        yield Observer(heard.err, heard.out, begun)
+        for job in listed:
+            job.ended()
 
 
 def _objects(text: str) -> list[dict[str, object]]:
