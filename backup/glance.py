@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from netdr.kernel.errors import BackupError
 
@@ -19,8 +19,7 @@ Kind = Literal["file", "directory", "link"]
 _NOTHING: Mapping[str, Path] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A path of a tree, relative to its top. ``real``: where it lies; ``live``: it is shown, not staged.
 
     Inode, size, modification and change time change whenever content or mode does; the change time cannot be set by any

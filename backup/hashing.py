@@ -41,13 +41,15 @@ class Memory:
     def save(self, seen: Iterable[Seen], digests: Mapping[str, str], now: int) -> None:
         """Keep the digests of what is shown live and has settled at ``now``, in nanoseconds of the system's clock."""
         rows = {
-            one.path: [*_stamp(one), digests[one.path]]
+            one.path: (_stamp(one), digests[one.path])
             for one in seen
             if one.live and one.path in digests and max(one.modified, one.changed) < now - _SETTLED
         }
+        if rows == self.known:
+            return
         new = self.path.with_name(self.path.name + ".new")
         new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.write_text(json.dumps(rows), encoding="utf-8")
+        new.write_text(json.dumps({path: [*stamp, digest] for path, (stamp, digest) in rows.items()}), encoding="utf-8")
         new.chmod(0o600)
         new.replace(self.path)
 

@@ -62,7 +62,7 @@ class Manifest:
     @cached_property
     def root(self) -> str:
         """SHA-256, in hex, over the manifest's canonical form."""
-        return _sha256(self.dump())
+        return _sha256(self._text)
 
     @property
     def files(self) -> int:
@@ -76,6 +76,10 @@ class Manifest:
 
     def dump(self) -> str:
         """Return the canonical JSON: sorted keys, no spaces, ASCII only. Equal manifests give equal texts."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         value = {
             "service": self.service,
             "host": self.host,
