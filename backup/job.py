@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from backup import copy, heal, snapshots, source, sources, tree
+from backup import copy, heal, source, sources, tree
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.report import Steps
 from backup.repository import target
-from backup.restic import Repository, Snapshot
+from backup.restic import Repository
 from backup.restic.objects import names
 from backup.take import Order, Taken, take
 from backup.view import View
@@ -59,7 +59,7 @@ def run(machine: Machine, duty: Duty, steps: Steps, *, as_of: datetime | None = 
     saved, says so, and is made good by ``copy``.
     """
     what = plan(machine, duty)
-    with machine.alone(what.asset, "run"), ThreadPoolExecutor(2) as pool:
+    with machine.alone(what.asset, "run"), ThreadPoolExecutor(1) as pool:
         with steps.step("sources"):
             mended = heal.mend(machine, what.repository, what.asset, writable=what.copies)
             sources.require(what.data, machine)
@@ -70,11 +70,8 @@ def run(machine: Machine, duty: Duty, steps: Steps, *, as_of: datetime | None = 
             with steps.step("backup"):
                 taken = take(machine.restic, order, view, lambda words: steps.progress(f"{what.asset}: backup {words}"))
                 snapshot = _enter(machine, what, taken)
-        seen = pool.submit(_confirm, machine, what, taken)
         facts = {**_facts(taken, snapshot), **({"mended": dict(mended)} if mended else {})}
-        copied = _copy(machine, duty, steps, there) if there else {}
-        seen.result()
-        return {**facts, **copied}
+        return {**facts, **(_copy(machine, duty, steps, there) if there else {})}
 
 
 @contextmanager
@@ -113,11 +110,6 @@ def _enter(machine: Machine, what: Plan, taken: Taken) -> str:
     facts = {"id": found[0], "manifest": made.root, "as_of": made.as_of.isoformat(), "host": made.host}
     machine.ledger(what.asset).add("snapshot", machine.clock(), facts)
     return found[0]
-
-
-def _confirm(machine: Machine, what: Plan, taken: Taken) -> Snapshot:
-    found = machine.restic.snapshots(what.repository)
-    return snapshots.confirm(found, taken.saved.id, taken.manifest, what.repository.label)
 
 
 def _copy(machine: Machine, duty: Duty, steps: Steps, there: Future[copy.Listing]) -> Mapping[str, object]:

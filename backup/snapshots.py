@@ -47,14 +47,6 @@ def choose(found: Sequence[Snapshot], wanted: str, where: str) -> Snapshot:
     raise BackupError(what, where=where, hint="it was deleted or never copied: see netdr backup list")
 
 
-def confirm(found: Iterable[Snapshot], begins: str, made: Manifest, where: str) -> Snapshot:
-    """Return the snapshot whose id begins so, as the repository lists it. Raise BackupError if it is not ``made``."""
-    for one in found:
-        if one.id.startswith(begins) and one.tag("manifest") == made.root:
-            return one
-    raise BackupError(f"snapshot {begins} was saved but the repository does not list it", where=where)
-
-
 def facts(one: Snapshot) -> dict[str, str]:
     """Return what a ledger keeps of a snapshot: its id at its source, its manifest, its moment, who made it."""
     moment = as_of(one).isoformat()

@@ -42,11 +42,11 @@ sys.exit(reports[0].problems[0].exit_code if reports[0].problems else 0)
 
 
 @pytest.fixture
-def busy(saved: Pair) -> Iterator[Pair]:
+def busy(pair: Pair) -> Iterator[Pair]:
     """The pair with enough new data that a run takes a second or two."""
-    path = saved.pages / "big"
+    path = pair.pages / "big"
     path.write_bytes(os.urandom(40_000_000))
-    yield saved
+    yield pair
     path.unlink()
 
 
@@ -99,7 +99,7 @@ def whole(pair: Pair) -> None:
     assert not jobs(pair.home, "*")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_run_killed_at_any_moment_is_made_good_by_the_next(busy: Pair, seed: int) -> None:
     delay = random.Random(seed).uniform(0.2, 1.2)  # noqa: S311 - the same moments each time
     kill(busy.home, "backup", after(delay), lambda: busy.do(busy.home, "run", "portal"))
@@ -108,7 +108,7 @@ def test_a_run_killed_at_any_moment_is_made_good_by_the_next(busy: Pair, seed: i
     whole(busy)
 
 
-@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize("seed", [4])
 def test_a_copy_killed_at_any_moment_goes_on(busy: Pair, seed: int) -> None:
     delay = random.Random(seed).uniform(0.5, 2.0)  # noqa: S311 - the same moments each time
     kill(busy.home, "copy", after(delay), lambda: busy.do(busy.home, "run", "portal"))
@@ -236,6 +236,10 @@ def test_a_strangers_lock_is_left_alone_and_named(busy: Pair) -> None:
             assert time.monotonic() < end
             time.sleep(0.05)
         stranger.kill()
+    # What comes through the server is the server's.
+    shutil.chown(
+        busy.standby.layout.repositories / "portal" / "locks" / objects.names(repository, "locks")[0], "backup"
+    )
     try:
         report = busy.good(busy.standby, "tend", "portal")
         assert len(report.facts["locks"]) == 1
