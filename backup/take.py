@@ -15,7 +15,7 @@ from backup import hashing, manifest, snapshots
 from backup.glance import Look
 from backup.hashing import Memory
 from backup.manifest import Manifest
-from backup.restic import QUICK, Repository, Restic, Saved, Shown
+from backup.restic import QUICK, Reason, Repository, Restic, ResticError, Saved, Shown, partial
 from backup.view import View
 from netdr.kernel.errors import BackupError
 
@@ -66,13 +66,16 @@ def take(restic: Restic, order: Order, view: View, tell: Callable[[str], None]) 
         view = looked.view
         made, moved = _hash(order, looked.look, memory)
         if made:
-            saved = _save(restic, order, view, made, tell)
+            saved, trouble = _save(restic, order, view, made, tell)
             moved = tuple(path for path in looked.look.moved(view.look()) if path != manifest.NAME)
-            if not moved:
+            if saved and not moved and not trouble:
                 return Taken(saved, made, tuple(sorted(left_out)), number)
+            if saved and not order.final:
+                restic.forget(order.repository, [saved.id], limit=QUICK)
+            if trouble and (order.final or not moved):
+                raise trouble
             if order.final:
                 break
-            restic.forget(order.repository, [saved.id], limit=QUICK)
         tell(f"{len(moved)} paths moved while they were read, the first is {moved[0]}")
         view, special = view.calmed(moved, looked.look)
         left_out.update(special)
@@ -105,10 +108,18 @@ def _hash(order: Order, look: Look, memory: Memory) -> tuple[Manifest | None, tu
     return Manifest(order.asset, order.host, order.as_of, manifest.build(look.seen, digests), {"format": "1"}), ()
 
 
-def _save(restic: Restic, order: Order, view: View, made: Manifest, tell: Callable[[str], None]) -> Saved:
+def _save(
+    restic: Restic, order: Order, view: View, made: Manifest, tell: Callable[[str], None]
+) -> tuple[Saved | None, ResticError | None]:
+    """Return the snapshot that restic has made, if any, and what it could not read: it may have vanished meanwhile."""
     path = view.top / manifest.NAME
     path.write_text(made.dump(), encoding="ascii")
     path.chmod(0o600)
     shown = Shown(view.top, view.prefix(order.mounts))
     tags = snapshots.tags(order.asset, made)
-    return restic.backup(order.repository, shown, tags=tags, limit=order.limit, tell=tell)
+    try:
+        return restic.backup(order.repository, shown, tags=tags, limit=order.limit, tell=tell), None
+    except ResticError as error:
+        if error.reason is not Reason.SOURCE:
+            raise
+        return partial(error), error

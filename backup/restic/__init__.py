@@ -5,7 +5,7 @@ where it has not, and turns every ending but success into a ``ResticError`` with
 addresses (which hold credentials) are given as files, so that no process list shows them.
 """
 
-from backup.restic.client import QUICK, Restic, Shown, Way, from_arguments, open_arguments
+from backup.restic.client import QUICK, Restic, Shown, Way, from_arguments, open_arguments, partial
 from backup.restic.features import FEATURES, OLDEST, Feature, Version, parse_version, supports
 from backup.restic.reasons import Reason, ResticError, classify
 from backup.restic.things import Blob, Lock, Rates, Repository, Saved, Snapshot
@@ -31,5 +31,6 @@ __all__ = [
     "from_arguments",
     "open_arguments",
     "parse_version",
+    "partial",
     "supports",
 ]

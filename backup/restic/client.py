@@ -93,17 +93,18 @@ class Restic:
     ) -> Saved:
         """Save everything in a view, as this host, and return what was made.
 
-        Raise ResticError if anything could not be read, BackupError if restic names no snapshot.
+        Raise ResticError if anything could not be read (a snapshot of the rest may be there: ``partial``), BackupError
+        if restic names no snapshot.
         """
         listed = [word for tag in tags for word in ("--tag", tag)]
         argv = ["backup", "--json", "--host", self.shell.name, *listed, "."]
         status = Observer(out=Reader(tell).hear if tell else None)
         with self._job("backup", repository, observer=status) as observer:
             out = self._run(argv, repository, limit=limit, shown=view, observer=observer).out
-        summary = next((line for line in _objects(out) if line.get("message_type") == "summary"), {})
-        if not summary.get("snapshot_id"):
+        saved = _saved(out)
+        if saved is None:
             raise BackupError("restic saved something but did not say which snapshot", where=repository.label)
-        return things.saved(summary)
+        return saved
 
     def snapshots(self, repository: Repository) -> tuple[Snapshot, ...]:
         """Return every snapshot, oldest first. Raise ResticError if one of them cannot be read: rc is 0 even then."""
@@ -272,6 +273,16 @@ class Restic:
         yield Observer(heard.err, heard.out, begun)
         for job in listed:
             job.ended()
+
+
+def partial(error: ResticError) -> Saved | None:
+    """Return the snapshot that a backup has made although it could not read everything; None if there is none."""
+    return _saved(error.out) if error.reason is Reason.SOURCE else None
+
+
+def _saved(out: str) -> Saved | None:
+    summary = next((line for line in _objects(out) if line.get("message_type") == "summary"), {})
+    return things.saved(summary) if summary.get("snapshot_id") else None
 
 
 def _objects(text: str) -> list[dict[str, object]]:

@@ -70,13 +70,17 @@ _TEXTS: tuple[tuple[str, Reason], ...] = (
 
 
 class ResticError(BackupError):
-    """restic did not do all it should; ``reason`` says why. A code nobody knows is a failure too."""
+    """restic did not do all it should; ``reason`` says why. A code nobody knows is a failure too.
+
+    ``lines`` and ``out`` are what it wrote to stderr and stdout.
+    """
 
     def __init__(self, reason: Reason, *, where: str, result: Result) -> None:
         what, hint = reason.value
         super().__init__(what, where=where, why=_words(result), hint=hint)
         self.reason = reason
         self.lines = tuple(result.err.splitlines())
+        self.out = result.out
 
 
 def classify(result: Result) -> Reason | None:
