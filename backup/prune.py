@@ -6,7 +6,8 @@ backup server's account, so that what it writes belongs to the server. No port, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from backup import arrivals, brake, heal, server, watch
 from backup.duty import Duty
@@ -14,12 +15,14 @@ from backup.ledger import Line, last
 from backup.machine import Machine
 from backup.report import Steps
 from backup.repository import write_private
-from backup.restic import Repository
+from backup.restic import Reason, Repository, ResticError
 from backup.retention import Choice, Point, choose
 from netdr.kernel.errors import BackupError
 
 # Seconds. Half a terabyte is rewritten within this on one slow disk.
 LIMIT = 6 * 3600.0
+# How long a copy that is under way is waited for, and how often it is looked: before 0.16 restic does not wait itself.
+PATIENCE, STEP = 900.0, 2.0
 
 
 def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
@@ -98,10 +101,22 @@ def _forget(machine: Machine, duty: Duty, going: Mapping[str, str]) -> None:
     ledger.add("prune", machine.clock(), {"state": "begun", **facts})
     repository = maintained(machine, duty)
     if going:
-        machine.restic.forget(repository, tuple(going), prune=True, limit=LIMIT)
+        _patiently(lambda: machine.restic.forget(repository, tuple(going), prune=True, limit=LIMIT))
     else:
-        machine.restic.prune(repository, limit=LIMIT)
+        _patiently(lambda: machine.restic.prune(repository, limit=LIMIT))
     ledger.add("prune", machine.clock(), {"state": "ended", **facts})
+
+
+def _patiently(act: Callable[[], None]) -> None:
+    """Do what needs the repository for itself alone, when the copies that are under way have ended."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except ResticError as error:
+            if error.reason is not Reason.LOCKED or time.monotonic() > end:
+                raise
+        time.sleep(STEP)
 
 
 def _unfinished(lines: Sequence[Line]) -> bool:

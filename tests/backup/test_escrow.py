@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from nacl.bindings import crypto_box_seal_open
 from shamir_mnemonic import combine_mnemonics
 
@@ -25,6 +27,7 @@ from backup.testing import FakeShell
 from inventory import load
 from inventory.asset import Asset, Files, Protection
 from inventory.entry import Name
+from netdr.cli import root
 from netdr.kernel.errors import BackupError, Problems, RecoveryError, UsageError
 from netdr.kernel.secret import Secret
 
@@ -262,3 +265,19 @@ def test_every_host_ends_with_the_same_bundle(tmp_path: Path, made: Bundle) -> N
     (first, second) = spread.check(hosts, ["a", "b"], full)
     assert "not the one of the other machines" in first.problems[0].what
     assert second.ok
+
+
+def test_shares_are_made_from_the_command_line_and_never_shown(tmp_path: Path) -> None:
+    linwu = str(Path(__file__).parents[1] / "districts" / "linwu")
+    argv = ["-i", linwu, "--state", str(tmp_path / "state"), "backup", "escrow", "split", "--json"]
+    made = CliRunner().invoke(root, [*argv, "--into", str(tmp_path / "shares"), "--shares", "3", "--threshold", "2"])
+    assert made.exit_code == 0, made.output
+    facts = json.loads(made.output)
+    bundle = Keeper.controller(tmp_path / "state").read()
+    assert (facts["set"], facts["threshold"], facts["shares"]) == (bundle.shares.number, 2, 3)
+    written = texts(tmp_path, 1, 2, 3)
+    assert recover.unlock(bundle, written) == {}
+    assert not [share for share in written.values() if keep.words(share) in made.output]
+    again = CliRunner().invoke(root, [*argv, "--into", str(tmp_path / "more"), "--threshold", "9"])
+    assert isinstance(again.exception, UsageError)
+    assert not (tmp_path / "more").exists()

@@ -23,8 +23,15 @@ pytestmark = pytest.mark.tools
 
 
 @pytest.fixture
-def full(saved: Pair) -> Iterator[tuple[Machine, Listener]]:
+def kind() -> str:
+    return server.RCLONE
+
+
+@pytest.fixture
+def full(saved: Pair, kind: str) -> Iterator[tuple[Machine, Listener]]:
     """The home host with another DR server, whose disk has less than 2 MB left."""
+    if shutil.which(kind) is None:
+        pytest.skip(f"needs {kind}")
     top = Path(tempfile.mkdtemp(prefix="nb-", dir=saved.root))
     top.chmod(0o711)
     disk = top / "disk"
@@ -40,7 +47,7 @@ def full(saved: Pair) -> Iterator[tuple[Machine, Listener]]:
     place = Listener(saved.home.book.server, 8001, saved.standby.layout.server, disk)
     with (top / "log").open("w") as log:
         running = subprocess.Popen(
-            server.argv(place), stdout=log, stderr=log, cwd="/", env={"PATH": os.environ["PATH"]}
+            server.argv(place, kind), stdout=log, stderr=log, cwd="/", env={"PATH": os.environ["PATH"]}
         )
     layout = dataclasses.replace(saved.home.layout, credentials=top / "credentials")
     shutil.copytree(saved.home.layout.credentials, layout.credentials)
@@ -71,6 +78,24 @@ def test_a_full_server_is_named_and_made_good(saved: Pair, full: tuple[Machine, 
             os.utime(path, (1, 1))
         assert set(server.sweep(place)) == empty
         # What it made at home is copied now; other tests' copies at the real server do not count here.
+        report = saved.do(home, "copy", "portal")
+        assert report.ok, [problem.report() for problem in report.problems]
+    finally:
+        (saved.pages / "big").unlink()
+    saved.good(saved.home, "run", "portal")
+
+
+@pytest.mark.parametrize("kind", [server.REST_SERVERS[0]])
+def test_a_full_rest_server_leaves_nothing_half_written(saved: Pair, full: tuple[Machine, Listener]) -> None:
+    home, place = full
+    before = {path for path in place.repositories.rglob("*") if path.is_file()}
+    (saved.pages / "big").write_bytes(os.urandom(6_000_000))
+    try:
+        report = saved.do(home, "run", "portal")
+        assert "there is no space left for the repository" in report.problems[0].report()
+        left = {path for path in place.repositories.rglob("*") if path.is_file()} - before
+        assert not [path for path in left if not path.stat().st_size or "temp" in path.name]
+        subprocess.run(["mount", "-o", "remount,size=512m", place.repositories], check=True, timeout=30)
         report = saved.do(home, "copy", "portal")
         assert report.ok, [problem.report() for problem in report.problems]
     finally:

@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -252,6 +254,27 @@ def test_a_prune_that_was_killed_is_finished(standby: Site) -> None:
     assert standby.ledger.lines()[-1].facts["state"] == "ended"
 
 
+def test_a_copy_under_way_is_waited_for(standby: Site) -> None:
+    ids = [standby.save(MONDAY + n * DAY) for n in range(2)]
+    standby.now = MONDAY + 2 * DAY
+    options = [word for option in standby.repository.options for word in ("-o", option)]
+    opened = [
+        "--repository-file",
+        str(standby.repository.location),
+        "--password-file",
+        str(standby.repository.password),
+    ]
+    argv = ["restic", "backup", "--stdin", "-q", *opened, *options, "--no-cache"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as copy, ThreadPoolExecutor(1) as pool:
+        wait_for(lambda: any((standby.folder / "locks").iterdir()))
+        pruning = pool.submit(run, standby, standby.keeping(last=1))
+        wait_for(lambda: any(line.kind == "prune" for line in standby.ledger.lines()))
+        with pytest.raises(TimeoutError):
+            pruning.result(3)
+        copy.communicate(timeout=60)
+        assert pruning.result(60)["forgotten"] == ids[:1]
+
+
 def test_home_forgets_only_what_has_arrived(home: Site) -> None:
     ids = [home.save(MONDAY + n * DAY) for n in range(4)]
     for n, one in enumerate(ids):
@@ -301,3 +324,10 @@ def test_beside_the_live_server_and_a_touched_canary(saved: Pair) -> None:
         prune.run(saved.standby, one, QUIET)
     brake.release(saved.standby, one, QUIET, Release("Duty officer", "changed it myself"))
     prune.run(saved.standby, one, QUIET)
+
+
+def wait_for(ready: Callable[[], bool], limit: float = 30) -> None:
+    end = time.monotonic() + limit
+    while not ready():
+        assert time.monotonic() < end, "not ready in time"
+        time.sleep(0.05)
