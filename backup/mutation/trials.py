@@ -123,4 +123,6 @@ def _levels(copy: Scratch, report: JobReport, depth: Level) -> Mapping[str, str]
 
 
 def _first(report: JobReport) -> str:
-    return "; ".join(str(problem).partition("\n")[0] for problem in report.problems)
+    # Where is always in the copy.
+    words = (": ".join(part for part in (problem.what, problem.why) if part) for problem in report.problems)
+    return "; ".join(word.partition("\n")[0] for word in words)
