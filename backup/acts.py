@@ -16,6 +16,7 @@ from backup.report import Steps
 from backup.repository import Site
 from backup.stream import extract, proof, retention
 from backup.stream import tend as stream
+from backup.stream.extract import Moment
 from backup.stream.link import streamed
 from inventory.asset import Level
 
@@ -49,7 +50,7 @@ class Options:
 
     snapshot: str = snapshots.LATEST
     origin: Site = "standby"
-    at: datetime | None = None
+    at: Moment | None = None
     level: Level | None = None
     into: str = ""
     to: str = ""
@@ -64,7 +65,7 @@ class Options:
         said = {
             "--snapshot": self.snapshot if self.snapshot != snapshots.LATEST else "",
             "--from": self.origin if self.origin != "standby" else "",
-            "--at": self.at.isoformat() if self.at else "",
+            "--at": self.at.isoformat() if isinstance(self.at, datetime) else self.at or "",
             "--level": self.level or "",
             "--into": self.into,
             "--to": self.to,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from backup import arrivals, postgres, restored, snapshots, source, tree
@@ -21,6 +21,7 @@ from backup.postgres import Cluster, identifier, literal
 from backup.report import Steps
 from backup.repository import Site, origin_of
 from backup.stream import extract
+from backup.stream.extract import NEWEST, Moment
 from inventory.asset import Files, Postgres
 from netdr.kernel.errors import BackupError
 
@@ -43,15 +44,15 @@ def run(  # noqa: PLR0913 - what the operator may choose
     *,
     wanted: str = snapshots.LATEST,
     origin: Site = "standby",
-    at: datetime | None = None,
+    at: Moment | None = None,
 ) -> Mapping[str, object]:
     """Restore a snapshot from the repository of ``origin`` into the asset's own places and return the facts.
 
-    With ``at``: databases as they were at that moment, from the stream that arrives on this host (facts ``base``,
-    ``position``, ``committed``); files from the newest snapshot up to it. Facts: ``snapshot``, ``source``, ``as_of``
-    (everything acknowledged before it is back), ``manifest``, ``files``, ``bytes``. Nothing is touched before the
-    restored tree has been compared with its manifest, or the past cluster runs. Raise DifferentError if it differs,
-    BackupError if a database or folder cannot be put in place; the old one is then where it was.
+    With ``at``: databases as they were at that moment, or as new as can be had, from the stream that arrives on this
+    host (facts ``base``, ``position``, ``committed``); files from the newest snapshot up to it. Facts: ``snapshot``,
+    ``source``, ``as_of`` (everything acknowledged before it is back), ``manifest``, ``files``, ``bytes``. Nothing is
+    touched before the restored tree has been compared with its manifest, or the past cluster runs. Raise DifferentError
+    if it differs, BackupError if a database or folder cannot be put in place; the old one is then where it was.
     """
     name = duty.asset.id
     work = machine.layout.cache / "restore" / name
@@ -103,18 +104,17 @@ class _Fetch:
         }
         return Fetched(back.folder, back.folder, facts)
 
-    def moment(self, at: datetime) -> Fetched:
+    def moment(self, at: Moment) -> Fetched:
         if not any(isinstance(one, Postgres) for one in self.duty.asset.data):
             hint = "restore a snapshot: netdr backup list"
             raise BackupError(f"{self.duty.asset.id} has no database, so not every moment of it is kept", hint=hint)
         folder = self.work / "moment"
         facts = extract.run(self.machine, self.duty, at, folder, self.steps)
         if all(isinstance(one, Postgres) for one in self.duty.asset.data):
-            return Fetched(
-                folder, folder, {"snapshot": "", "source": "", "as_of": at.astimezone(UTC).isoformat(), **facts}
-            )
-        files = self.snapshot(snapshots.LATEST, until=at)
-        return Fetched(folder, files.files, {**files.facts, **facts})
+            return Fetched(folder, folder, {"snapshot": "", "source": "", **facts})
+        files = self.snapshot(snapshots.LATEST, until=None if at == NEWEST else at)
+        # The files' moment is the earlier one, and holds for all.
+        return Fetched(folder, files.files, {**facts, **files.facts})
 
 
 def _database(cluster: Cluster, one: Postgres, folder: Path) -> None:

@@ -22,9 +22,10 @@ LIMIT = 12 * 3600.0
 MANIFEST = "backup_manifest"
 
 
-def take(machine: Machine, wire: Wire, stretch: Stretch, progress: Progress) -> Base:
+def take(machine: Machine, wire: Wire, stretch: Stretch, progress: Progress, rate: int | None = None) -> Base:
     """Take a base backup, verify every file of it against its manifest, record it and return it.
 
+    ``rate``: how many KiB/s it may take on the line, None: all.
     The checkpoint it begins with is an immediate one: the source writes its dirty pages now, not over minutes.
     Raise UnreachableError, BackupError or ProofError; nothing is left of a base backup that did not succeed.
     """
@@ -34,6 +35,9 @@ def take(machine: Machine, wire: Wire, stretch: Stretch, progress: Progress) -> 
     for left in stretch.base("x").parent.glob("*.taking"):
         shutil.rmtree(left)
     flags = ["--checkpoint=fast", "--wal-method=stream", "--manifest-checksums=SHA256", "--progress", "--no-password"]
+    if rate:
+        # pg_basebackup takes no less and no more.
+        flags.append(f"--max-rate={min(max(rate, 32), 2**20)}")
     argv = wire.argv("pg_basebackup", *flags, f"--label=netdr {name}", f"--pgdata={folder}")
     try:
         _copy(machine.shell, wire, argv, progress)

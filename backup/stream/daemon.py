@@ -55,6 +55,9 @@ class Daemon:
         Raise BackupError with its last words if it does not stay up.
         """
         managed = Path("/run/systemd/system").is_dir()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The unit may find its folder read-only.
+        self._lock.touch()
         fresh = managed and self._write_unit()
         if self.running() and not fresh:
             return False
@@ -62,7 +65,6 @@ class Daemon:
             for words in (["daemon-reload"], ["enable", self.name], ["restart", self.name]):
                 shell.run(["systemctl", *words], limit=START)
         else:
-            self.folder.mkdir(parents=True, exist_ok=True)
             shell.run(
                 ["setsid", "--fork", "sh", "-c", _BEGIN, "sh", str(self.log), self._pid, *self._command], limit=START
             )
@@ -99,7 +101,6 @@ class Daemon:
         return ("/usr/bin/flock", "--no-fork", "--nonblock", str(self._lock), *self.argv)
 
     def _write_unit(self) -> bool:
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = UNITS / f"{self.name}.service"
         if path.exists() and path.read_text(encoding="utf-8") == self.unit():
             return False

@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from backup import job, postgres, source, tree
 from backup.bubble import blow
@@ -21,12 +22,17 @@ from backup.stream.recover import Recovered
 from inventory.asset import Postgres
 from netdr.kernel.errors import BackupError, UsageError
 
+# As new as can be had from what is on the DR host.
+NEWEST: Literal["newest"] = "newest"
+Moment = datetime | Literal["newest"]
 
-def run(machine: Machine, duty: Duty, at: datetime, into: Path, steps: Steps) -> Mapping[str, object]:
+
+def run(machine: Machine, duty: Duty, at: Moment, into: Path, steps: Steps) -> Mapping[str, object]:
     """Write dumps of an asset's databases as they were at ``at`` into the new folder ``into``, as in a staged tree.
 
-    Return the facts ``base``, ``position``, ``committed`` (time of the last transaction that is in it). Raise
-    BackupError if that moment cannot be had, ProofError if the cluster does not start from it.
+    Return the facts ``base``, ``position``, ``committed`` (time of the last transaction that is in it), ``as_of`` (all
+    acknowledged before it is in it). Raise BackupError if that moment cannot be had, ProofError if the cluster does not
+    start from it.
     """
     tree.clear(into, mode=0o711)
     with _past(machine, duty, at, into, steps) as back:
@@ -36,10 +42,10 @@ def run(machine: Machine, duty: Duty, at: datetime, into: Path, steps: Steps) ->
                 tree.passable(folder)
                 back.cluster.dump(one.database, folder / postgres.DUMP, recover.LIMIT)
                 (folder / postgres.ROLES).write_text(back.cluster.roles(one.database), encoding="utf-8")
-        return _facts(back)
+        return _facts(back, at)
 
 
-def save(machine: Machine, duty: Duty, steps: Steps, at: datetime | None) -> Mapping[str, object]:
+def save(machine: Machine, duty: Duty, steps: Steps, at: Moment | None) -> Mapping[str, object]:
     """Make a snapshot, in the DR repository, of an asset as it was at ``at``: how a moment travels to the home site.
 
     Return the facts of ``job.run`` and of ``run``. It is as of ``at``, so it is never the latest. Raise UsageError
@@ -56,24 +62,29 @@ def save(machine: Machine, duty: Duty, steps: Steps, at: datetime | None) -> Map
     tree.passable(stage)
     with _past(machine, duty, at, stage, steps) as back:
         then = replace(machine, cluster=lambda: back.cluster)
-        return {**_facts(back), **job.run(then, duty, steps, as_of=at)}
+        facts = _facts(back, at)
+        return {**facts, **job.run(then, duty, steps, as_of=datetime.fromisoformat(str(facts["as_of"])))}
 
 
 @contextmanager
-def _past(machine: Machine, duty: Duty, at: datetime, writable: Path, steps: Steps) -> Iterator[Recovered]:
+def _past(machine: Machine, duty: Duty, at: Moment, writable: Path, steps: Steps) -> Iterator[Recovered]:
     """Run the past while the block runs; its clients can write below ``writable``."""
     archive = Archive(link.of_duty(machine.layout, duty).top)
     work = Path(tempfile.mkdtemp(prefix="netdr-moment-", dir=machine.layout.bubbles))
     work.chmod(0o711)
     try:
         with blow(f"the bubble of {duty.asset.id}", work, writable) as bubble, ExitStack() as open_:
-            with steps.step(f"recover to {at:%F %T%z}"):
-                back = open_.enter_context(recover.recovered(machine, archive, bubble, work / "pg", at))
+            moment = None if at == NEWEST else at
+            with steps.step(f"recover to {moment:%F %T%z}" if moment else "recover the newest"):
+                back = open_.enter_context(recover.recovered(machine, archive, bubble, work / "pg", moment))
             yield back
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _facts(back: Recovered) -> dict[str, object]:
+def _facts(back: Recovered, at: Moment) -> dict[str, object]:
     committed = back.committed.isoformat() if back.committed else None
-    return {"base": back.point.base.id, "position": back.position, "committed": committed}
+    # The log is in the order of commits: what was acknowledged before the last one in it is in it too.
+    as_of = (back.committed or back.point.base.begun) if at == NEWEST else at
+    facts = {"base": back.point.base.id, "position": back.position, "committed": committed}
+    return {**facts, "as_of": as_of.astimezone(UTC).isoformat()}

@@ -91,9 +91,9 @@ def keep_mb(free: int) -> int:
 
 def _obstacles(source: Source) -> Iterator[NetdrError]:
     where = f"PostgreSQL on {source.host}"
-    names = ("server_version_num", "listen_addresses", "wal_level", "max_wal_senders", "ssl", "ssl_cert_file")
+    names = ("server_version_num", "listen_addresses", "wal_level", "max_wal_senders", "ssl")
     listed = ", ".join(f"current_setting('{name}')" for name in names)
-    ((version, addresses, level, senders, ssl, cert),) = source.cluster.query(f"SELECT {listed}")
+    ((version, addresses, level, senders, ssl),) = source.cluster.query(f"SELECT {listed}")
     if int(version) // 10000 < OLDEST:
         yield BackupError(f"PostgreSQL {int(version) // 10000} cannot be streamed", where=where, hint="upgrade to 15")
         return
@@ -105,7 +105,8 @@ def _obstacles(source: Source) -> Iterator[NetdrError]:
         yield _restart(where, "wal_level", "it is minimal", "replica")
     if int(senders) < 4:
         yield _restart(where, "max_wal_senders", f"it is {senders}: a receiver and a base backup take 3", "10")
-    if ssl == "on" and _SNAKEOIL not in cert and not _is_for(source, Path(cert)):
+    cert = _shown(source.cluster)
+    if ssl == "on" and _SNAKEOIL not in cert.name and not _is_for(source, cert):
         why = f"{cert} is not for the address {source.address}, and others may rely on it"
         yield BackupError("the certificate of the cluster cannot be pinned", where=where, why=why, hint="replace it")
     for (name,) in source.cluster.query("SELECT spcname FROM pg_tablespace WHERE spcname !~ '^pg_'"):
@@ -128,9 +129,9 @@ def _is_for(source: Source, path: Path) -> bool:
 
 
 def _certificate(source: Source, now: datetime) -> str:
-    ((ssl, shown),) = source.cluster.query("SELECT current_setting('ssl'), current_setting('ssl_cert_file')")
-    if ssl == "on" and Path(shown).is_absolute() and _is_for(source, Path(shown)):
-        return Path(shown).read_text(encoding="ascii")
+    shown = _shown(source.cluster)
+    if source.cluster.query("SHOW ssl") == [["on"]] and _is_for(source, shown):
+        return shown.read_text(encoding="ascii")
     ours, key = source.folder / "server.crt", source.folder / "server.key"
     if not _is_for(source, ours):
         pem, private = certificate.make(source.address, now)
@@ -142,6 +143,12 @@ def _certificate(source: Source, now: datetime) -> str:
         source.cluster.query(f"ALTER SYSTEM SET {name} = {literal(value)}")
     _reload(source.cluster, "ssl", "on")
     return ours.read_text(encoding="ascii")
+
+
+def _shown(cluster: Cluster) -> Path:
+    """Return the file of the certificate that the cluster shows, or would: a relative path is below its data."""
+    ((data, name),) = cluster.query("SELECT current_setting('data_directory'), current_setting('ssl_cert_file')")
+    return Path(data) / name
 
 
 def _bound(cluster: Cluster) -> None:

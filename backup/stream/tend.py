@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.postgres import VERSIONS, programs
+from backup.rates import rates
 from backup.report import Steps
 from backup.stream import base, canary, link, receiver, wal, wire
 from backup.stream.archive import Archive, Base, Stretch
@@ -59,7 +60,8 @@ def _at_standby(machine: Machine, duty: Duty, steps: Steps, asks: Wire) -> Mappi
         why = due(stretch.bases(), machine.clock())
         if why:
             with steps.step("base backup"):
-                made = base.take(machine, asks, stretch, steps.progress)
+                allowed = rates(duty.protection.limits, machine.clock().astimezone().time()).upload
+                made = base.take(machine, asks, stretch, steps.progress, allowed)
             machine.ledger(duty.asset.id).add("base", machine.clock(), _written(stretch, made, why))
     newest = stretch.bases()[-1]
     facts = {"streamed": True, "base": newest.id, "base_as_of": newest.ended.isoformat(), "new_base": why}

@@ -23,6 +23,7 @@ from backup.report import JobReport, Steps, perform
 from backup.repository import Layout
 from backup.standing import Standing
 from backup.stream import setup as streaming
+from backup.stream.extract import NEWEST, Moment
 from backup.stream.link import Offer
 from backup.verbs import WHERE
 from inventory import placement
@@ -38,19 +39,23 @@ HERE = click.Option(["--here"], is_flag=True, help="Do it on this host: what sch
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the result for programs.")
 
 
-class Moment(click.ParamType[datetime]):
-    """A moment as ISO 8601 says it; without an offset, in this machine's time zone."""
+class When(click.ParamType[Moment]):
+    """A moment as ISO 8601 says it, without an offset in this machine's time zone; or ``newest``."""
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - click's
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Moment:  # noqa: ANN401 - click's
         """Return the moment. Fail as click does if it is none."""
         if isinstance(value, datetime):
             return value
+        if value == NEWEST:
+            return NEWEST
         try:
             return datetime.fromisoformat(value).astimezone()
         except ValueError:
-            self.fail(f"'{value}' is no moment; expected 2026-11-23T10:05:30 or 2026-11-23T02:05:30+00:00", param, ctx)
+            self.fail(
+                f"'{value}' is no moment; expected 2026-11-23T10:05:30, 2026-11-23T02:05:30+00:00 or newest", param, ctx
+            )
 
 
 @click.group()
@@ -87,8 +92,8 @@ ORIGIN = click.Option(
 )
 AT = click.Option(
     ["--at"],
-    type=Moment(),
-    help="Databases as they were then: 2026-11-23T10:05[:30][+08:00], local time unless said.",
+    type=When(),
+    help="Databases as they were then: 2026-11-23T10:05[:30][+08:00], local time unless said; or newest.",
 )
 INTO = click.Option(["--into"], default="", metavar="FOLDER", help="Bring it to FOLDER/ASSET, touch nothing else.")
 TO = click.Option(

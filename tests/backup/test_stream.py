@@ -20,11 +20,12 @@ import pytest
 from backup import certificate, place, postgres, server
 from backup import setup as repositories
 from backup.postgres import AS_POSTGRES, VERSIONS
-from backup.stream import base, canary, extract, link, proof, receiver, retention, setup, standing, tend, wal
+from backup.stream import base, canary, extract, link, origin, proof, receiver, retention, setup, standing, tend, wal
 from backup.stream.testing import ADDRESS, Two, make, quiet
 from inventory.asset import Postgres, Protection, Retention, Service
 from inventory.entry import Name
 from netdr.kernel.errors import BackupError, Problems, ProofError, UnreachableError, UsageError
+from netdr.kernel.secret import Secret
 
 pytestmark = pytest.mark.tools
 
@@ -170,6 +171,31 @@ def test_a_source_that_would_fill_its_disk_is_refused(two: Two) -> None:
     finally:
         keep(good)
     two.tend()
+
+
+def test_systemd_accepts_the_units(two: Two, tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    found = receiver.daemon(two.standby.shell, link.of_site(two.standby.layout, "main")), canary.daemon(two.home)
+    paths = [tmp_path / f"{one.name}.service" for one in found]
+    for one, path in zip(found, paths, strict=True):
+        path.write_text(one.unit())
+    argv = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *map(str, paths)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "netdr-" not in done.stderr, done.stderr
+
+
+def test_what_takes_a_restart_is_told_and_nothing_is_changed(two: Two) -> None:
+    source = origin.Source(two.cluster, "main", "srv-main", "192.0.2.7", ADDRESS, two.root / "other")
+    before = two.cluster.query("SELECT name, setting FROM pg_settings ORDER BY 1")
+    with pytest.raises(Problems) as caught:
+        origin.prepare(source, Secret("SCRAM-SHA-256$x"), now())
+    text = str(caught.value)
+    assert "listen_addresses has to be changed, and that takes a restart: it does not listen at 192.0.2.7" in text
+    assert "the certificate of the cluster cannot be pinned" in text
+    assert two.cluster.query("SELECT name, setting FROM pg_settings ORDER BY 1") == before
+    assert not (two.root / "other").exists()
 
 
 def test_a_killed_receiver_is_started_again(two: Two) -> None:
@@ -324,6 +350,8 @@ def test_a_moment_is_put_in_place(two: Two) -> None:
     assert two.cluster.query("SELECT count(*) FROM item", "cases_before_restore") == [["0"]]
     assert two.cluster.query("SELECT has_table_privilege('clerk', 'item', 'SELECT')", "cases") == [["t"]]
     two.tend()
+    newest = place.run(two.standby, two.duty, quiet(), at="newest")
+    assert newest["as_of"] == newest["committed"] > facts["as_of"]
     # The stream goes on over the restore, and knows both states.
     with two.recovered() as back:
         assert back.cluster.query("SELECT count(*) FROM item", "cases") == [["3"]]
