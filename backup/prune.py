@@ -35,6 +35,7 @@ def run(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
         heal.mend(machine, maintained(machine, duty), name)
         found, choice = _at_standby(machine, duty, steps) if duty.role == "standby" else _at_home(machine, duty, steps)
         going = [one for one in choice.forget if one in found]
+        steps.progress(f"{name}: {len(choice.keep)} of {len(found)} snapshots are kept")
         if going or _unfinished(machine.ledger(name).lines()):
             with steps.step("prune"):
                 _forget(machine, duty, {one: found[one] for one in going})

@@ -17,12 +17,13 @@ from backup.escrow.bundle import Bundle
 from backup.escrow.keep import Keeper
 from backup.host import LocalShell
 from backup.machine import Machine, this_machine
-from backup.report import JobReport, perform
+from backup.report import JobReport, Steps, perform
 from backup.restic import Restic
 from backup.snapshots import LATEST
 from inventory import secrets as vault
 from netdr.cli.config import json_option
 from netdr.cli.context import Context, print_json
+from netdr.kernel.errors import StoppedError
 from netdr.kernel.secret import Secret
 
 Facts = Mapping[str, object]
@@ -102,13 +103,15 @@ def recover_(context: Context, /, paths: Sequence[Path], bundle: Path, as_json: 
     texts = {str(path): path.read_text(encoding="utf-8") for path in paths}
     restic = Restic(LocalShell(host), None)
     asset = wish.asset or wish.repository.name
-    done = perform(
-        "recover",
-        asset,
-        host,
-        _progress,
-        lambda steps: recover.run(given, texts, wish, restic, steps),
-    )
+
+    def act(steps: Steps) -> Facts:
+        return recover.run(given, texts, wish, restic, steps)
+
+    try:
+        done = perform("recover", asset, host, _progress, act)
+    except KeyboardInterrupt:
+        why = f"what was opened and restored so far is in {wish.into}, the repository is as it was"
+        raise StoppedError("recover was stopped", why=why, hint="remove that folder, then run it again") from None
     code = _show(context, [done], as_json)
     if done.ok and not as_json:
         click.echo(_next(context, done.facts))

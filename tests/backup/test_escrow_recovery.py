@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -175,3 +177,31 @@ def test_a_damaged_repository_is_named(ruin: Ruin) -> None:
     code, _, words = ruin.recover(1, 2, into="damaged", more=("--repository", str(copy)))
     assert code in {9, 10}, words
     assert "came back different" in words or "bytes in the repository are not what was written" in words
+
+
+def test_ctrl_c_says_what_is_left(ruin: Ruin) -> None:
+    argv = [
+        NETDR,
+        "backup",
+        "escrow",
+        "recover",
+        "--bundle",
+        "escrow.json",
+        "--repository",
+        "netdr",
+        "--into",
+        "stopped",
+    ]
+    argv += ["--share", "share-1-of-3.txt", "--share", "share-2-of-3.txt"]
+    clean = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    with subprocess.Popen(argv, cwd=ruin.top, env=clean, stderr=subprocess.PIPE, text=True) as running:
+        end = time.monotonic() + 60
+        while not (ruin.top / "stopped" / "passwords" / "repository").exists():
+            assert time.monotonic() < end
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        words = running.communicate(timeout=60)[1]
+    assert running.returncode == 130, words
+    assert "what was opened and restored so far is in stopped, the repository is as it was" in words
+    assert "Traceback" not in words
