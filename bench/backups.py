@@ -63,8 +63,8 @@ def main() -> None:
     with ExitStack() as stack:
         root = stack.enter_context(folder())
         cluster = stack.enter_context(database(root))
-        _fill(root / "data")
-        _load(cluster)
+        fill(root / "data")
+        load(cluster)
         place = stack.enter_context(stand(root, _assets(root / "data"), lambda: cluster))
         for program, suffix in _programs():
             bench = Bench(place, cluster, root / "data", program)
@@ -174,7 +174,7 @@ def _assets(data: Path) -> list[Asset]:
     ]
 
 
-def _fill(top: Path) -> None:
+def fill(top: Path) -> None:
     """Write 1 GB in 10,000 files of different sizes, one in five of them text."""
     chance = random.Random(1)  # noqa: S311 - the same data each time
     words = [bytes(chance.choices(b"abcdefghijklmnop", k=chance.randrange(3, 9))) for _ in range(5000)]
@@ -187,7 +187,8 @@ def _fill(top: Path) -> None:
         path.write_bytes(content)
 
 
-def _load(cluster: Cluster) -> None:
+def load(cluster: Cluster) -> None:
+    """Make the database ``bench`` of 1 GB."""
     cluster.query("CREATE DATABASE bench")
     argv = [*AS_POSTGRES, str(cluster.programs / "pgbench"), "-h", str(cluster.socket), "-U", "postgres"]
     _run([*argv, "-q", "-i", "-s", str(SCALE), "bench"])

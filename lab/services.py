@@ -47,7 +47,7 @@ def host_files(network: Network, host: str) -> Mapping[str, File]:
         return {}
     files = dict(_database(network, node))
     for service in network.district.services:
-        files |= _service(network, service)
+        files |= program(service, str(network.services[service.id]))
         if service.home == node.site:
             files |= _pages(network, service)
     return files
@@ -116,21 +116,25 @@ def _data_set(database: str) -> Path:
     return own if own.exists() else DATA / "record.sql"
 
 
-def _service(network: Network, service: Service) -> Mapping[str, File]:
+def program(service: Service, address: str, verbs: Path = VERBS, apps: Path = APPS) -> Mapping[str, File]:
+    """Return what starts and stops a service at its ``address``, by absolute path: below ``verbs`` and ``apps``.
+
+    Raise LabError if the lab has no program for it.
+    """
     databases = [source.database for source in service.data if isinstance(source, Postgres)]
     app = _app(service, databases)
     description = Description(
         id=service.id,
-        address=str(network.services[service.id]),
+        address=address,
         port=web_port(service),
         database=databases[0] if app == "casework" else "",
         user=USER,
-        web=str(APPS / f"{service.id}.nginx"),
+        web=str(apps / f"{service.id}.nginx"),
     )
-    path = APPS / f"{service.id}.json"
+    path = apps / f"{service.id}.json"
     verb = f'#!/bin/sh\n# start | stop | status\nexec {sys.executable} -m lab.apps.service {path} "$@"\n'
     return {
-        str(VERBS / service.id): File(verb, mode=0o755),
+        str(verbs / service.id): File(verb, mode=0o755),
         str(path): File(json.dumps(asdict(description), indent=2) + "\n"),
         description.web: File(_nginx(service, description)),
     }

@@ -7,11 +7,9 @@ something do it to a copy (``broken``) or bring it back.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,14 +24,12 @@ from backup.duty import Book, Duty, Role
 from backup.host import LocalShell
 from backup.machine import Machine
 from backup.postgres import AS_POSTGRES, VERSIONS, Cluster, programs
-from backup.proof import application
 from backup.report import Steps
 from backup.repository import Layout, write_private
 from backup.testing import Pair
-from inventory.asset import Files, Postgres, Protection, Service
+from inventory.asset import Files, Postgres, Protection, Record, Service
 from inventory.entry import Name
 from lab import services
-from lab.apps.service import Service as Description
 
 PROGRAMS = ("restic", "rclone", "nginx", "unshare", "nsenter", "setpriv", "ss", "curl", "openssl")
 # Where other accounts can reach.
@@ -128,7 +124,21 @@ def pair(root: Path, cluster: Cluster) -> Iterator[Pair]:
     create_approval(cluster)
     queries = {"114 items": "SELECT count(*) = 114 FROM item", "owner": "SELECT has_table_privilege('item', 'SELECT')"}
     served = (
-        service("approval", Postgres(kind="postgresql", database="approval", queries=queries)),
+        service(
+            "approval",
+            Postgres(
+                kind="postgresql",
+                database="approval",
+                queries=queries,
+                canary="SELECT max(at) FROM accepted",
+                records={
+                    "newest": Record(
+                        sql="SELECT unit, count(*) AS count, max(seq) AS last_seq FROM accepted GROUP BY unit",
+                        get="/cases?unit={unit}",
+                    )
+                },
+            ),
+        ),
         service("portal", Files(kind="files", path=str(pages), url="/"), app="pages"),
     )
     # An address of its own, so that test runs side by side do not meet.
@@ -179,23 +189,11 @@ def broken(saved: Pair) -> Iterator[Machine]:
 
 
 def install(layout: Layout, one: Service) -> None:
-    """Put what starts a service on a host: the lab's own program, with a description of its own."""
-    databases = [data.database for data in one.data if isinstance(data, Postgres)]
-    layout.services.mkdir(parents=True, exist_ok=True)
-    program = layout.services / one.id
-    described, web = program.with_suffix(".json"), program.with_suffix(".nginx")
-    description = Description(
-        id=one.id,
-        address="10.9.8.7",
-        port=application.tcp_ports(one.ports)[0],
-        database=databases[0] if one.app == "casework" else "",
-        user=services.USER,
-        web=str(web),
-    )
-    web.write_text(services._nginx(one, description), encoding="utf-8")
-    described.write_text(json.dumps(dataclasses.asdict(description)), encoding="utf-8")
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m lab.apps.service {described} "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
+    """Put what starts a service on a host: the lab's own program."""
+    for path, file in services.program(one, "10.9.8.7", layout.services, layout.services.parent / "apps").items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(file.content, encoding="utf-8")
+        Path(path).chmod(file.mode)
 
 
 def create_approval(cluster: Cluster) -> None:
