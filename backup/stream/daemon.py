@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import time
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ class Daemon:
 
     def unit(self) -> str:
         """Return its systemd unit."""
-        command = " ".join(f'"{word}"' if " " in word else word for word in map(_plain, self._command))
+        command = " ".join(map(_plain, self._command))
         lines = ["[Unit]", f"Description={self.title}", "After=network-online.target", "Wants=network-online.target"]
         lines += ["StartLimitIntervalSec=0", "", "[Service]", f"ExecStart={command}", "Restart=always", "RestartSec=2"]
         lines += ["ProtectSystem=full", "PrivateTmp=yes", "NoNewPrivileges=yes"]
@@ -118,5 +119,7 @@ class Daemon:
 
 
 def _plain(word: str) -> str:
-    # systemd.service(5): % and $ have a meaning in ExecStart.
-    return word.replace("%", "%%").replace("$", "$$")
+    """Return a word as ExecStart takes it (systemd.service(5), "Command lines")."""
+    for sign, written in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
+        word = word.replace(sign, written)
+    return f'"{word}"' if re.search(r"[\s;'\"]", word) else word

@@ -5,6 +5,7 @@ PostgreSQL manual, "Streaming Replication Protocol".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +70,9 @@ class Wire:
         """Remove our slot."""
         self._ask(f"DROP_REPLICATION_SLOT {SLOT} WAIT")
 
-    def argv(self, program: str, *arguments: str) -> list[str]:
-        """Return the command line of a client program of ours, run as postgres."""
-        return [*AS_POSTGRES, str(self.programs / program), f"--dbname={self.link.conninfo}", *arguments]
+    def argv(self, program: str, *arguments: str, before: Sequence[str] = ()) -> list[str]:
+        """Return the command line of a client program of ours, run as postgres by way of ``before``."""
+        return [*AS_POSTGRES, *before, str(self.programs / program), f"--dbname={self.link.conninfo}", *arguments]
 
     def _ask(self, *questions: str) -> list[list[str]]:
         flags = ["-X", "-A", "-t", "-q", "-w", "-F", "\x1f", "-v", "ON_ERROR_STOP=1"]
