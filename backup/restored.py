@@ -9,6 +9,7 @@ from pathlib import Path
 from backup import manifest, snapshots, source
 from backup.manifest import Difference, Manifest
 from backup.restic import Reason, Repository, Restic, ResticError, Snapshot
+from backup.restic.progress import Tell
 from netdr.kernel.errors import BackupError, NetdrError, ProofError
 
 # Seconds: 1 GB takes 3 to 8 s.
@@ -41,9 +42,12 @@ class Restored:
         return (self.folder / source.LEDGER).read_text(encoding="utf-8")
 
 
-def restore(restic: Restic, repository: Repository, snapshot: Snapshot, into: Path) -> Restored:
+def restore(
+    restic: Restic, repository: Repository, snapshot: Snapshot, into: Path, tell: Tell | None = None
+) -> Restored:
     """Restore ``snapshot`` into the new folder ``into`` and compare it with its manifest.
 
+    ``tell`` hears how far it is, every two seconds.
     Raise DifferentError, naming the snapshot and the files, if anything differs; ResticError if the repository itself
     cannot be used.
     """
@@ -52,7 +56,7 @@ def restore(restic: Restic, repository: Repository, snapshot: Snapshot, into: Pa
     into.chmod(0o711)
     trouble: ResticError | None = None
     try:
-        restic.restore(repository, snapshot.id, into, limit=LIMIT)
+        restic.restore(repository, snapshot.id, into, limit=LIMIT, tell=tell)
     except ResticError as error:
         if error.reason not in _DAMAGE:
             raise

@@ -36,6 +36,9 @@ def _damage(repository: Path) -> Iterator[str]:
     if not (repository / "config").is_file():
         yield "config is missing"
     for kind in _KINDS:
+        if not (repository / kind).is_dir():
+            yield f"{kind} is missing"
+            continue
         seen = [one for one in glance.look(repository / kind).seen if one.kind == "file"]
         found, _ = hashing.digests(seen)
         for one in sorted(seen, key=lambda one: one.path):

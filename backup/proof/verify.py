@@ -115,13 +115,17 @@ class _Trial:
         self.newest = snapshot in seen.counted[-1:]
         if self.depth >= "v2":
             with self.steps.step("restore and hash"):
-                self.back = restored.restore(machine.plain_restic, repository, snapshot, self.work / "restored")
+                into = self.work / "restored"
+                self.back = restored.restore(machine.plain_restic, repository, snapshot, into, self._tell)
             told = Told(snapshot.host, self.back.ledger, snapshots.as_of(snapshot))
             anchors.learn(ledger, machine.book.host, told, machine.clock())
             made = self.back.manifest
             self.levels["v2"] = {"manifest": made.root, "files": made.files, "bytes": made.size}
         # The restored ledger may tell of more. None of it keeps this snapshot from being proven.
         self.problems += _suspects(seen.found, ledger.lines(), repository.label)
+
+    def _tell(self, words: str) -> None:
+        self.steps.progress(f"{self.duty.asset.id}: restore {words}")
 
     def _chosen(self, seen: Seen, wanted: str) -> Snapshot:
         where = self.machine.layout.disk(self.duty.asset.id).label
@@ -180,7 +184,7 @@ class _Trial:
             # A ledger that is broken is among the problems; what was found is kept nevertheless.
             before = ledger.last()
         kept = evidence.keep(kept_in, self._bundle(), before)
-        facts = {**self.subject, "result": self.result, "level": self.depth, **kept}
+        facts = {**self.subject, "result": self.result, "level": self.level, **kept}
         if self.back:
             facts["manifest"] = self.back.manifest.root
         if self.problems:
@@ -205,6 +209,11 @@ class _Trial:
         return {"rto": f"{took:.3f}", "rpo": f"{since.total_seconds():.3f}"}
 
     @property
+    def level(self) -> Level:
+        """Return how deep the proof goes: what serves nobody has nothing to start."""
+        return self.depth if isinstance(self.duty.asset, Service) else min(self.depth, "v2")
+
+    @property
     def result(self) -> str:
         """Return how the proof ended."""
         if self.problems:
@@ -215,7 +224,7 @@ class _Trial:
         return Bundle(
             asset=self.duty.asset.id,
             host=self.machine.book.host,
-            depth=self.depth,
+            depth=self.level,
             result=self.result,
             began=self.began,
             ended=self.machine.clock(),
@@ -229,7 +238,7 @@ class _Trial:
     def facts(self) -> Mapping[str, object]:
         """Return what the levels found, for programs."""
         stored, back, service, asked = (self.levels.get(level, {}) for level in get_args(Level))
-        facts = {"level": self.depth, "present": self.present, "stored": stored, "service": service}
+        facts = {"level": self.level, "present": self.present, "stored": stored, "service": service}
         return {**self.subject, **facts, **back, **asked}
 
 

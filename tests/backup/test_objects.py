@@ -47,6 +47,11 @@ def test_what_changes_when_data_comes(repository: Path) -> None:
     assert objects.contents(repository) != before
 
 
+def test_what_is_no_repository(tmp_path: Path) -> None:
+    assert objects.damaged(tmp_path / "nothing")[:2] == ("config is missing", "keys is missing")
+    assert objects.packs(tmp_path / "nothing") == ()
+
+
 def test_damage_has_a_name(repository: Path) -> None:
     (pack,), (index,) = (repository / "data").glob("*/*"), (repository / "index").iterdir()
     pack.write_bytes(b"dat!")

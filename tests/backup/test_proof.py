@@ -16,7 +16,7 @@ from backup.proof import evidence
 from backup.report import JobReport
 from backup.testing import Pair
 from backup.work import do
-from inventory.asset import Level, Postgres, Record
+from inventory.asset import Asset, Level, Postgres, Record
 
 pytestmark = pytest.mark.tools
 
@@ -115,6 +115,18 @@ def test_what_is_asked_must_be_answered(broken: Machine) -> None:
 def test_a_canary_must_be_a_time(broken: Machine) -> None:
     report = verify(asking(broken, canary="SELECT 'green'"), "approval")
     assert "the newest heartbeat of the restored database 'approval' cannot be read" in words(report)
+
+
+def test_what_serves_nobody_is_restored_and_not_started(broken: Machine) -> None:
+    duty = broken.book.duties["approval"]
+    asset = Asset.model_validate(duty.asset.model_dump(include=set(Asset.model_fields)))
+    duties = {"approval": dataclasses.replace(duty, asset=asset)}
+    host = dataclasses.replace(broken, book=dataclasses.replace(broken.book, duties=duties))
+    report = verify(host, "approval")
+    assert report.ok, words(report)
+    assert (report.facts["level"], report.facts["service"]) == ("v2", {})
+    proven = lines(host, "proof")[-1].facts
+    assert (proven["result"], proven["level"]) == ("passed", "v2")
 
 
 def test_a_proof_without_the_home_site(broken: Machine) -> None:
