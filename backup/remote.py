@@ -48,14 +48,23 @@ class Order:
 class Choice:
     """Which snapshot: ``latest`` or the beginning of an id at either site, from the repository of ``origin``.
 
-    The DR host always reads its own repository; a home host reads that of ``origin``.
+    The DR host always reads its own repository; a home host reads that of ``origin``. ``at``: ``newest`` for databases
+    as new as what has streamed to the DR host.
     """
 
     snapshot: str = snapshots.LATEST
     origin: Site = "standby"
+    at: str = ""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The options that say the same."""
+        moment = ("--at", self.at) if self.at else ()
+        return ("--snapshot", self.snapshot, "--from", self.origin, *moment)
 
 
 NEWEST_COPY = Choice()
+NEWEST_STREAMED = Choice(at="newest")
 
 
 @dataclass(frozen=True)
@@ -211,8 +220,7 @@ def restore(
     Facts: ``snapshot``, ``source``, ``as_of`` (Unix seconds: everything acknowledged before it is back), ``files``,
     ``bytes``, ``seconds``. Raise Problems if anything is not as it was saved.
     """
-    options = ("--snapshot", choice.snapshot, "--from", choice.origin)
-    return _facts(hosts.ask(host, Order("restore", (service,), options, limit=limit)))
+    return _facts(hosts.ask(host, Order("restore", (service,), choice.argv, limit=limit)))
 
 
 def save(hosts: Hosts, host: str, service: str, limit: float = LIMIT) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from backup import remote
 from backup.recovery.world import Facts, World
 from inventory import placement
-from inventory.asset import Service
+from inventory.asset import Postgres, Service
 from inventory.network import Network
 from inventory.placement import Placement
 from netdr.cli.context import Context
@@ -113,8 +113,24 @@ class _Services:
         return {"seconds": round(result.seconds, 2)}
 
     def restore(self, host: str, service: str, limit: float) -> Facts:
-        """Put the newest copy of the DR repository into place."""
-        return remote.restore(self.hosts, host, service, limit=limit)
+        """Put the newest that has come to the DR site into place: what was streamed, else the newest snapshot.
+
+        Why a stream could not be used is the fact ``stream``: an older state is better than none.
+        """
+        if not self._streamed(service):
+            return remote.restore(self.hosts, host, service, limit=limit)
+        begun = time.monotonic()
+        try:
+            return remote.restore(self.hosts, host, service, remote.NEWEST_STREAMED, limit)
+        except NetdrError as error:
+            left = limit - (time.monotonic() - begun)
+            return {**remote.restore(self.hosts, host, service, limit=left), "stream": str(error)}
+
+    def _streamed(self, service: str) -> bool:
+        district = self.network.district
+        asset = next(one for one in district.services if one.id == service)
+        policy = next(one for one in district.protections if one.id == asset.protection)
+        return policy.stream and any(isinstance(one, Postgres) for one in asset.data)
 
     def carry(self, source: str, target: str, service: str, limit: float) -> Facts:
         """Save at the source, put that snapshot into place at the target."""

@@ -22,6 +22,8 @@ def backups(stage: Stage, figures: Figures) -> None:
     with stage.step("back up every service and copy it off site", "备份全部业务并复制到异地"):
         saved = stage.json(stage.controller, "backup", "run", limit=300)
         figures.snapshots_copied = sum(_ok(report) for report in saved["reports"])
+    with stage.step("tier 1 streams to the DR site: base backup and log", "一级业务实时流向容灾站点：基础备份与日志"):
+        stage.json(stage.controller, "backup", "stream", limit=120)
     with stage.step("restore at the DR site, hash, start, ask: the proof", "在容灾站点恢复、校验、启动、查询：验证"):
         proven = stage.json(stage.controller, "backup", "verify", limit=300)
         figures.proofs_passed = sum(_ok(report) for report in proven["reports"])
