@@ -82,7 +82,6 @@ PLAIN = Options()
 
 def acts(options: Options = PLAIN) -> Mapping[str, Act]:
     """Return what each verb does."""
-    prove = partial(_verify, scope=verify.Scope(options.snapshot, options.level))
     quarantined = "" if options.snapshot == snapshots.LATEST else options.snapshot
     let = Release(options.by, options.why, quarantined, options.ledger)
     return {
@@ -91,8 +90,7 @@ def acts(options: Options = PLAIN) -> Mapping[str, Act]:
         "copy": partial(offline.run, to=options.to) if options.to else copy.run,
         "tend": tend,
         "stream": stream.run,
-        "verify": prove,
-        "prove": prove,
+        "verify": partial(_verify, scope=verify.Scope(options.snapshot, options.level)),
         "witness": partial(anchors.run, note=options.note),
         "restore": _restore(options),
         "moment": partial(extract.save, at=options.at),

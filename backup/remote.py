@@ -18,7 +18,7 @@ from backup import report, snapshots
 from backup.duty import Book, book_of
 from backup.host import Shell, SshShell, Watch, stop_all
 from backup.report import JobReport
-from backup.verbs import WHERE, Where
+from backup.verbs import Where
 from inventory.asset import Asset
 from inventory.holding import holder, services_host
 from inventory.network import Network
@@ -149,11 +149,13 @@ def chosen(known: Iterable[Kept], names: Sequence[str], noun: str = "asset") -> 
     return tuple(one for one in by_name.values() if not names or one.id in names)
 
 
-def hosts_of(network: Network, placement: Placement, verb: str, assets: Sequence[Asset]) -> Mapping[str, Sequence[str]]:
-    """Return which host does a verb of ``verbs.WHERE`` for which assets: a pure decision."""
+def hosts_of(
+    network: Network, placement: Placement, where: Where, assets: Sequence[Asset]
+) -> Mapping[str, Sequence[str]]:
+    """Return which host does something for which assets, given at which of their sites it is done: a pure decision."""
     found: dict[str, list[str]] = {}
     for asset in assets:
-        for site in _sites(WHERE[verb], asset, placement.active.get(asset.id, asset.home)):
+        for site in _sites(where, asset, placement.active.get(asset.id, asset.home)):
             found.setdefault(holder(network, asset, site), []).append(asset.id)
     return found
 

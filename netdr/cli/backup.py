@@ -231,8 +231,10 @@ def _here(machine: Machine, call: Call) -> tuple[JobReport, ...]:
 
 def _there(context: Context, call: Call) -> tuple[JobReport, ...]:
     wanted = remote.chosen(context.network.district.protected, call.assets)
-    where = placement.load(context.state, context.network.district)
-    found = remote.hosts_of(context.network, where, call.verb, wanted)
+    now = placement.load(context.state, context.network.district)
+    # A disk to be carried away is at the DR host.
+    where = "standby" if call.options.to else WHERE[call.verb]
+    found = remote.hosts_of(context.network, now, where, wanted)
     if not found:
         raise UsageError(f"nothing to {call.verb}: what you named is active at the DR site, where it is saved at once")
     if call.options.at and call.verb == "restore":

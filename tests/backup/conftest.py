@@ -172,7 +172,7 @@ def saved(pair: Pair) -> Pair:
     """The pair after a first, green circle of both services."""
     for name in ("approval", "portal"):
         pair.good(pair.home, "run", name)
-        pair.good(pair.standby, "prove", name)
+        pair.good(pair.standby, "verify", name)
     return pair
 
 

@@ -38,7 +38,7 @@ def snapshots_at(machine: Machine, name: str) -> tuple[Snapshot, ...]:
 
 
 def test_a_database_comes_back(saved: Pair) -> None:
-    report = saved.good(saved.standby, "prove", "approval")
+    report = saved.good(saved.standby, "verify", "approval")
     assert report.facts["queries"] == {"114 items": True, "owner": True}
     # One file per table, the table of contents, the roles, the ledger.
     assert report.facts["files"] == 6
@@ -48,14 +48,14 @@ def test_a_database_comes_back(saved: Pair) -> None:
 
 
 def test_files_come_back_and_are_served(saved: Pair) -> None:
-    report = saved.good(saved.standby, "prove", "portal")
+    report = saved.good(saved.standby, "verify", "portal")
     assert report.facts["pages"] == [{"path": str(saved.pages), "page": "/index.html", "port": 8080, "bytes": 15}]
 
 
 def test_a_proof_leaves_nothing_behind(saved: Pair) -> None:
     bubbles = saved.standby.layout.bubbles
     before = {path.name for path in bubbles.glob("netdr-*")}
-    saved.good(saved.standby, "prove", "approval")
+    saved.good(saved.standby, "verify", "approval")
     assert {path.name for path in bubbles.glob("netdr-*")} <= before
     left = [
         row for row in subprocess.check_output(["ps", "-eo", "args"], text=True).splitlines() if "netdr-appr" in row
@@ -67,7 +67,7 @@ def test_a_proof_leaves_nothing_behind(saved: Pair) -> None:
 def test_a_flipped_bit_turns_the_proof_red_and_back(broken: Machine, saved: Pair, name: str) -> None:
     where = damage.choose(broken.plain_restic, broken.layout.disk(name), name)
     damage.flip(broken.layout.repositories, name, where.pack, where.offset)
-    report = saved.do(broken, "prove", name)
+    report = saved.do(broken, "verify", name)
     assert not report.ok
     assert isinstance(report.problems[0], DifferentError)
     assert report.problems[0].exit_code == 10
@@ -77,22 +77,22 @@ def test_a_flipped_bit_turns_the_proof_red_and_back(broken: Machine, saved: Pair
     assert f"{where.file} (missing)" in words(report) or f"{where.file} (content)" in words(report)
     assert saved.do(broken, "status", name).problems, "a failed proof can never look green"
     damage.flip(broken.layout.repositories, name, where.pack, where.offset)
-    assert saved.do(broken, "prove", name).ok
+    assert saved.do(broken, "verify", name).ok
     assert saved.do(broken, "status", name).ok
 
 
 def test_a_deleted_snapshot_is_missed(broken: Machine, saved: Pair) -> None:
-    saved.good(broken, "prove", "portal")
+    saved.good(broken, "verify", "portal")
     copies = snapshots_at(broken, "portal")
     (broken.layout.repositories / "portal" / "snapshots" / copies[-1].id).unlink()
-    report = saved.do(broken, "prove", "portal")
+    report = saved.do(broken, "verify", "portal")
     assert report.problems[0].exit_code == 10
     assert f"snapshot {copies[-1].source[:8]}" in words(report)
     assert "is in the ledger and not in the repository" in words(report)
 
 
 def test_a_named_snapshot_that_is_not_there(saved: Pair) -> None:
-    report = saved.do(saved.standby, "prove", "portal", snapshot="feedface")
+    report = saved.do(saved.standby, "verify", "portal", snapshot="feedface")
     assert "there is no snapshot 'feedface'" in words(report)
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_list_of_snapshots_is_red_although_restic_says_0(broken: Machi
     with pytest.raises(ResticError) as caught:
         snapshots_at(broken, "portal")
     assert caught.value.reason is Reason.DAMAGED
-    assert not saved.do(broken, "prove", "portal").ok
+    assert not saved.do(broken, "verify", "portal").ok
 
 
 def test_a_query_that_is_not_true(saved: Pair) -> None:
@@ -110,10 +110,10 @@ def test_a_query_that_is_not_true(saved: Pair) -> None:
     data = Postgres(kind="postgresql", database="approval", queries={"115 items": "SELECT count(*) = 115 FROM item"})
     wrong = dataclasses.replace(duty, asset=duty.asset.model_copy(update={"data": (data,)}))
     book = dataclasses.replace(saved.standby.book, duties={"approval": wrong})
-    report = saved.do(dataclasses.replace(saved.standby, book=book), "prove", "approval")
+    report = saved.do(dataclasses.replace(saved.standby, book=book), "verify", "approval")
     assert "the query '115 items' is not true" in words(report)
     assert "[['f']]" in words(report)
-    saved.good(saved.standby, "prove", "approval")
+    saved.good(saved.standby, "verify", "approval")
 
 
 def test_a_wrong_credential(saved: Pair) -> None:
@@ -134,7 +134,7 @@ def test_a_wrong_credential(saved: Pair) -> None:
 
 def test_a_wrong_repository_password(broken: Machine, saved: Pair) -> None:
     write_private(broken.layout.disk("portal").password, "wrong\n")
-    report = saved.do(broken, "prove", "portal")
+    report = saved.do(broken, "verify", "portal")
     assert "the repository's password is not the one on this host" in words(report)
 
 
@@ -234,7 +234,7 @@ def test_a_unit_that_goes_on_writing_causes_no_false_red(saved: Pair) -> None:
     finally:
         stop.set()
         writer.join()
-    saved.good(saved.standby, "prove", "portal")
+    saved.good(saved.standby, "verify", "portal")
 
 
 def test_what_was_acknowledged_before_as_of_is_in_the_copy(saved: Pair) -> None:
@@ -281,7 +281,7 @@ def test_a_killed_backup_is_made_good_by_the_next_run(saved: Pair) -> None:
     try:
         assert len(saved.home.restic.snapshots(what.repository)) == before
         saved.good(saved.home, "run", name)
-        saved.good(saved.standby, "prove", name)
+        saved.good(saved.standby, "verify", name)
         assert not what.folder.exists(), "the staged copy is gone"
     finally:
         (saved.pages / "big").unlink()
@@ -334,7 +334,7 @@ def test_fail_over_and_back_loses_nothing(saved: Pair) -> None:
     assert back.facts["source"] == made
     assert saved.cluster.query("SELECT count(*) FROM heartbeat WHERE id = 4242", "approval") == [["1"]]
     saved.good(saved.home, "run", "approval")
-    saved.good(saved.standby, "prove", "approval")
+    saved.good(saved.standby, "verify", "approval")
 
 
 def test_restored_files_take_the_place_of_the_old_ones(saved: Pair) -> None:
@@ -382,7 +382,7 @@ def test_secrets_are_in_no_command_line_and_no_report(saved: Pair) -> None:
 
 
 def test_the_list_says_what_is_proven(saved: Pair) -> None:
-    saved.good(saved.standby, "prove", "portal")
+    saved.good(saved.standby, "verify", "portal")
     rows = saved.good(saved.standby, "list", "portal").facts["snapshots"]
     assert rows[-1]["proof"] == "passed"
 

@@ -10,6 +10,7 @@ from backup.host import Result, SshShell
 from backup.remote import Choice, Hosts, Order, carry, chosen, hosts_of, init, over_ssh, restore, rewind
 from backup.report import JobReport, dump
 from backup.testing import FakeShell, when
+from backup.verbs import WHERE as AT
 from inventory import load
 from inventory.network import Network
 from inventory.placement import Placement, home
@@ -57,12 +58,12 @@ MOVED = {
 
 @pytest.mark.parametrize("verb", WHERE)
 def test_on_a_quiet_day(network: Network, verb: str) -> None:
-    assert hosts_of(network, home(network.district), verb, network.district.services) == WHERE[verb]
+    assert hosts_of(network, home(network.district), AT[verb], network.district.services) == WHERE[verb]
 
 
 @pytest.mark.parametrize("verb", MOVED)
 def test_while_a_service_is_active_at_the_dr_site(network: Network, verb: str) -> None:
-    assert hosts_of(network, active(network, registry="cave"), verb, network.district.services) == MOVED[verb]
+    assert hosts_of(network, active(network, registry="cave"), AT[verb], network.district.services) == MOVED[verb]
 
 
 def test_services_are_chosen_in_the_inventorys_order(network: Network) -> None:
@@ -81,9 +82,9 @@ def test_a_host_is_asked_for_json_and_read(network: Network) -> None:
 
 def test_a_problem_keeps_its_kind_on_the_way(network: Network) -> None:
     problem = ProofError("came back different", where="/srv/restic/registry", why="a (content)", hint="look")
-    text = dump((JobReport("registry", "store-b", "prove", 1.0, {}, {}, (problem,)),))
-    shell = FakeShell([when("prove", code=10, out=text)])
-    found = hosts(network, {"store-b": shell}).ask("store-b", Order("prove", ("registry",)))[0].problems[0]
+    text = dump((JobReport("registry", "store-b", "verify", 1.0, {}, {}, (problem,)),))
+    shell = FakeShell([when("verify", code=10, out=text)])
+    found = hosts(network, {"store-b": shell}).ask("store-b", Order("verify", ("registry",)))[0].problems[0]
     assert isinstance(found, ProofError)
     assert found.report() == problem.report()
 

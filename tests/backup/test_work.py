@@ -77,11 +77,11 @@ def test_ctrl_c_says_in_which_state_everything_is_left(machine: Machine) -> None
 
 def test_nothing_to_do_is_a_mistake(machine: Machine) -> None:
     with pytest.raises(UsageError, match="store: nothing to prove on this host"):
-        work.do(machine, "prove", [], acts.acts()["prove"], lambda _: None)
+        work.do(machine, "verify", [], acts.acts()["verify"], lambda _: None)
 
 
 def test_a_verb_at_the_wrong_site(machine: Machine) -> None:
-    report = work.do(machine, "prove", machine.book.select(["registry"]), acts.acts()["prove"], lambda _: None)[0]
+    report = work.do(machine, "verify", machine.book.select(["registry"]), acts.acts()["verify"], lambda _: None)[0]
     assert "the copy of registry is not on this host" in str(report.problems[0])
 
 
