@@ -76,7 +76,7 @@ def test_ctrl_c_says_in_which_state_everything_is_left(machine: Machine) -> None
 
 
 def test_nothing_to_do_is_a_mistake(machine: Machine) -> None:
-    with pytest.raises(UsageError, match="store: nothing to prove on this host"):
+    with pytest.raises(UsageError, match="store: nothing to verify on this host"):
         work.do(machine, "verify", [], acts.acts()["verify"], lambda _: None)
 
 
