@@ -1,4 +1,4 @@
-"""The newest restic of Debian, fetched by the machine's own apt and unpacked beside the installed one.
+"""The newest restic of Debian and its rest-server, fetched by the machine's own apt, unpacked beside what is installed.
 
 Nothing is installed: apt gets lists and packages of its own below the cache folder, from the same mirror, checked with
 the same keyring as the machine's Debian source. The program needs only libc.
@@ -29,9 +29,18 @@ def restic(cache: Path = CACHE) -> Path:
 
     Raise UnreachableError if this machine has no Debian source, or it cannot be reached.
     """
-    program = cache / "root" / "usr" / "bin" / "restic"
+    return _program("restic", cache)
+
+
+def rest_server(cache: Path = CACHE) -> Path:
+    """Return the newest restic-rest-server as a program, as ``restic`` does."""
+    return _program("restic-rest-server", cache)
+
+
+def _program(package: str, cache: Path) -> Path:
+    program = cache / "root" / "usr" / "bin" / package
     if not program.exists() or time.time() - program.stat().st_mtime > FRESH:
-        _fetch(cache)
+        _fetch(package, cache)
         program.touch()
     return program
 
@@ -47,7 +56,7 @@ def source(text: str) -> Mapping[str, str]:
     return {}
 
 
-def _fetch(cache: Path) -> None:
+def _fetch(package: str, cache: Path) -> None:
     found = next((parsed for text in _texts() if (parsed := source(text))), None)
     if found is None:
         raise UnreachableError("this machine has no Debian package source in deb822 form with a keyring")
@@ -57,11 +66,11 @@ def _fetch(cache: Path) -> None:
     stanza = "".join(f"{name}: {value}\n" for name, value in {**lines, "Signed-By": found["Signed-By"]}.items())
     (cache / "sources" / "newer.sources").write_text(stanza, encoding="utf-8")
     _apt(cache, "update", "--error-on=any")
-    for old in cache.glob("restic_*.deb"):
+    for old in cache.glob(f"{package}_*.deb"):
         old.unlink()
-    _apt(cache, "download", "restic")
-    package = next(cache.glob("restic_*.deb"))
-    _run(["dpkg-deb", "--extract", str(package), str(cache / "root")], cache)
+    _apt(cache, "download", package)
+    fetched = next(cache.glob(f"{package}_*.deb"))
+    _run(["dpkg-deb", "--extract", str(fetched), str(cache / "root")], cache)
 
 
 def _texts() -> Iterator[str]:
