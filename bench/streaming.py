@@ -166,15 +166,19 @@ def measured(runs: int) -> tuple[Sequence[float], Sequence[float]]:
     return [one for one, _ in found], [other for _, other in found]
 
 
-def main() -> None:
-    """Measure and print: every disaster, then the worst of them."""
-    asked = options(__doc__ or "", runs=10)
-    ours, peer = measured(asked.runs)
-    found = [
+def compared(runs: int) -> list[Comparison]:
+    """Measure ``runs`` disasters and return all of them, then the worst."""
+    ours, peer = measured(runs)
+    return [
         Comparison("tier 1 rpo vs restic dumps", COMMAND, tuple(ours), tuple(peer)),
         Comparison("tier 1 rpo, worst, vs restic dumps", COMMAND, (max(ours),), (max(peer),)),
     ]
-    show(found, as_json=asked.json)
+
+
+def main() -> None:
+    """Measure and print."""
+    asked = options(__doc__ or "", runs=10)
+    show(compared(asked.runs), as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -266,6 +266,25 @@ def test_the_main_site_dies_under_load(two: Two) -> None:
     wait_for(lambda: two.tend()["behind"] is not None)
 
 
+def test_a_home_cluster_that_was_promoted_goes_on_in_the_same_stretch(two: Two) -> None:
+    before = two.tend()
+    two.cluster.query("UPDATE item SET name = 'first life' WHERE id = 2", "cases")
+    time.sleep(0.05)
+    at = now()
+    two.pg_ctl("stop", "-m", "fast")
+    (two.root / "pg" / "d" / "standby.signal").touch()
+    two.pg_ctl("start")
+    assert two.cluster.query("SELECT pg_promote()") == [["t"]]
+    canary.ensure(two.home)
+    two.cluster.query("UPDATE item SET name = 'second life' WHERE id = 2", "cases")
+    after = two.tend()
+    assert int(str(after["timeline"])) == int(str(before["timeline"])) + 1
+    assert after["stretch"] == before["stretch"]
+    for moment, name in ((at, "first life"), (None, "second life")):
+        with two.recovered(moment) as back:
+            assert back.cluster.query("SELECT name FROM item WHERE id = 2", "cases") == [[name]]
+
+
 def test_lost_log_begins_a_new_stretch_and_the_old_one_stays_good(two: Two) -> None:
     two.cluster.query("UPDATE item SET name = 'before' WHERE id = 1", "cases")
     two.tend()
