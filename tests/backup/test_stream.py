@@ -97,8 +97,8 @@ def test_set_up_as_often_as_you_like(two: Two) -> None:
     assert first.splitlines()[1] == "hostssl replication netdr_stream 127.0.0.1/32 scram-sha-256"
     rights = "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication FROM pg_roles WHERE rolname = 'netdr_stream'"
     assert two.cluster.query(rights) == [["f", "f", "f", "t"]]
-    password = (two.standby.layout.stream / "main" / "password").read_text().strip()
-    known = [path for path in (two.root / "home").rglob("*") if path.is_file() and password in path.read_text()]
+    password = (two.standby.layout.stream / "main" / "password").read_bytes().strip()
+    known = [path for path in (two.root / "home").rglob("*") if path.is_file() and password in path.read_bytes()]
     assert known == []
 
 
