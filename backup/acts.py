@@ -11,6 +11,7 @@ from backup import anchors, brake, copy, heal, job, offline, place, preview, pru
 from backup.brake import Release
 from backup.duty import Duty
 from backup.machine import Machine
+from backup.mutation import trials
 from backup.proof import verify
 from backup.report import Steps
 from backup.repository import Site
@@ -19,6 +20,7 @@ from backup.stream import tend as stream
 from backup.stream.extract import Moment
 from backup.stream.link import streamed
 from inventory.asset import Level
+from netdr.kernel.errors import Problems
 
 Act = Callable[[Machine, Duty, Steps], Mapping[str, object]]
 
@@ -92,6 +94,7 @@ def acts(options: Options = PLAIN) -> Mapping[str, Act]:
         "stream": stream.run,
         "verify": partial(_verify, scope=verify.Scope(options.snapshot, options.level)),
         "witness": partial(anchors.run, note=options.note),
+        "mutate": mutate,
         "restore": _restore(options),
         "moment": partial(extract.save, at=options.at),
         "prune": forget,
@@ -120,6 +123,14 @@ def _verify(machine: Machine, duty: Duty, steps: Steps, scope: verify.Scope) -> 
     if streamed(duty) and (scope.depth or duty.protection.proof.depth) >= "v3":
         return {**facts, "stream": proof.run(machine, duty, steps)}
     return facts
+
+
+def mutate(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
+    """Damage scratch copies in every way and let the verifier find it. Raise Problems with what it missed."""
+    found = trials.tried(machine, duty, steps)
+    if missed := trials.missed(found):
+        raise Problems(missed)
+    return {"rows": [one.as_dict() for one in found]}
 
 
 def _restore(options: Options) -> Act:

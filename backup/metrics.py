@@ -22,7 +22,7 @@ _MOMENTS = {
     "stream": "All committed at home before this is at the DR site.",
     "offline": "When a disk to be carried away was last written.",
 }
-_VERBS = ("run", "copy", "verify", "tend", "stream", "prune")
+_VERBS = ("run", "copy", "verify", "tend", "stream", "prune", "mutate")
 
 
 def _unix(moment: str) -> Value:

@@ -10,6 +10,8 @@ from backup.duty import Book, Duty
 from backup.stream.link import streamed
 
 _HOUR, _DAY = 3600, 86400
+# How often the verifier itself is tried.
+_MONTH = 30 * _DAY
 # How soon a stream that stands still, or lost what it had not received, is noticed and mended.
 _STREAM = 60
 # A job that failed is tried again after a tenth of its interval, but not within a minute of its last start.
@@ -68,7 +70,7 @@ def _jobs(duty: Duty) -> list[Job]:
     everys = (
         {"run": protection.every, "prune": _DAY}
         if duty.role == "home"
-        else {"tend": min(protection.every, _HOUR), "verify": protection.proof.every, "prune": _DAY}
+        else {"tend": min(protection.every, _HOUR), "verify": protection.proof.every, "prune": _DAY, "mutate": _MONTH}
     )
     if streamed(duty):
         everys["stream"] = _STREAM

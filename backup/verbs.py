@@ -16,6 +16,7 @@ WHERE: Mapping[str, Where] = {
     "tend": "standby",
     "stream": "both",
     "verify": "standby",
+    "mutate": "standby",
     "witness": "home",
     "restore": "active",
     "moment": "standby",

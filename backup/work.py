@@ -16,7 +16,7 @@ from netdr.kernel.errors import BackupError, BusyError, StoppedError, UsageError
 # restic's key derivation and PostgreSQL's restore keep one core busy each; more at once only makes all of them late.
 AT_ONCE = 2
 # Verbs whose failure must be seen later, not only by whoever ran them. A failed proof writes its own line.
-_REMEMBERED = frozenset({"run", "copy", "tend", "stream", "prune"})
+_REMEMBERED = frozenset({"run", "copy", "tend", "stream", "prune", "mutate"})
 
 
 def do(machine: Machine, verb: str, duties: Sequence[Duty], act: Act, progress: Progress) -> tuple[JobReport, ...]:

@@ -113,6 +113,7 @@ LEVEL = click.Option(
     help="v1: bytes; v2: files equal; v3: it starts; v4: it answers. Default: what the policy says.",
 )
 _verb("verify", "Prove copies at the DR site: read, restore, compare, start in isolation, ask.", SNAPSHOT, LEVEL)
+_verb("mutate", "Try the verifier: damage scratch copies in every way, and see each proof go red.", required=True)
 _verb(
     "restore",
     "Put a snapshot in place of a stopped asset's data, where it is active. What was there is kept beside it.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from backup.mutation import table
 from backup.report import JobReport
 
 Text = Callable[[str, str], str]
@@ -75,6 +76,13 @@ def _plan(text: Text, facts: Facts) -> str:
     rate = facts["upload"]
     slow = "" if rate is None else text(f", at most {rate} KiB/s now", f"，当前限速 {rate} KiB/s")
     return text(f"would save {what} ({size}) → {to}{slow}", f"将备份 {what}（{size}）→ {to}{slow}")
+
+
+def _mutate(text: Text, facts: Facts) -> str:
+    count = len(facts["rows"])
+    return (
+        text(f"all {count} kinds of damage were found", f"{count} 种损坏全部被发现") + "\n" + table.text(facts["rows"])
+    )
 
 
 def _tend(text: Text, facts: Facts) -> str:
@@ -151,6 +159,7 @@ _WORDS: Mapping[str, Callable[[Text, Facts], str]] = {
     "run": _run,
     "copy": _copy,
     "verify": _prove,
+    "mutate": _mutate,
     "tend": _tend,
     "prune": _prune,
     "release": _release,

@@ -97,7 +97,7 @@ def test_service_files(written: tuple[str, Path]) -> None:
     texts = {path.name: path.read_text() for path in out.iterdir()}
     daemons = ("netdr-alertmanager", "netdr-exporter", "netdr-prometheus")
     end = ".service" if kind == "systemd" else ""
-    done = {"store": ("run", "prune"), "store-b": ("tend", "verify", "prune"), "warden": ("run", "prune")}
+    done = {"store": ("run", "prune"), "store-b": ("tend", "verify", "prune", "mutate"), "warden": ("run", "prune")}
     kept = {"store": ("registry", "notices"), "warden": ("netdr", "configs")}
     kept["store-b"] = (*kept["store"], *kept["warden"])
     jobs = {f"{host}-netdr-{verb}-{asset}.{part}" for host, verbs in done.items() for verb in verbs
