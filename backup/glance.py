@@ -72,7 +72,7 @@ def _walk(real: str, path: str, shown: Mapping[str, Path], special: dict[str, st
     try:
         with os.scandir(real) as listed:
             found = sorted(listed, key=lambda entry: entry.name)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     for entry in found:
         below = f"{path}/{entry.name}" if path else entry.name
@@ -81,7 +81,7 @@ def _walk(real: str, path: str, shown: Mapping[str, Path], special: dict[str, st
             place = entry.path if other is None else str(other)
             status = entry.stat(follow_symlinks=False) if other is None else other.lstat()
             one = _seen(below, place, status, live=live or other is not None)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         if one is None:
             special[below] = place

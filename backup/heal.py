@@ -15,7 +15,7 @@ from backup import server, setup, snapshots, tree
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.report import Steps
-from backup.restic import Lock, Repository, Restic, objects
+from backup.restic import Lock, Reason, Repository, Restic, ResticError, objects
 from backup.restic.jobs import Entry, started
 from backup.restic.objects import names
 from netdr.kernel.errors import BackupError
@@ -42,18 +42,23 @@ def proven(locks: Sequence[Lock], dead: Sequence[Entry], here: str) -> tuple[Loc
 def mend(machine: Machine, repository: Repository, asset: str, *, writable: bool = True) -> Mapping[str, object]:
     """After a job on ``repository`` was killed: unlock it, index its packs, take out its unfinished snapshots.
 
-    Return what was done, nothing if no job was. ``writable`` False: the repository is behind the append-only server,
-    where nothing but the lock can be put right from here (``tend`` does the rest).
+    Return what was done, nothing if no job was killed. ``writable`` False: the repository is behind the append-only
+    server, where nothing but the lock can be put right from here (``tend`` does the rest). While somebody else works
+    there, what needs the repository alone is left for the next time.
     """
     dead = machine.jobs.dead(repository.label)
     if not dead:
         return {}
     restic = machine.restic
-    released = unlock(restic, repository, dead)
-    done: dict[str, object] = {"unlocked": [str(lock) for lock in released]}
+    done: dict[str, object] = {"unlocked": [str(lock) for lock in unlock(restic, repository, dead)]}
     if writable and any(entry.command in _ADDING for entry in dead):
-        restic.repair_index(repository, limit=LIMIT)
-        done |= {"indexed": True, "unfinished": _unfinished(machine, restic, repository, asset, dead)}
+        try:
+            restic.repair_index(repository, limit=LIMIT)
+            done |= {"indexed": True, "unfinished": _unfinished(machine, restic, repository, asset, dead)}
+        except ResticError as error:
+            if error.reason is not Reason.LOCKED:
+                raise
+            return {**done, "waits": error.why}
     for entry in dead:
         entry.file.unlink(missing_ok=True)
     return done

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import measure
 import newer
+import proofs
+import streaming
 from measure import OURS, Comparison, comparisons, interleaved, timed
 from stand import Stand, database, folder, quiet, stand, wait_for
 
@@ -39,6 +41,8 @@ FILES, SIZE = 10_000, 100_000
 SCALE = 70
 PEER = "restic"
 LIMIT = 900
+# How often the home site is lost for the RPO: its worst case is wanted.
+DISASTERS = 10
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ def main() -> None:
             bench = Bench(place, cluster, root / "data", program)
             found += _compare(bench, suffix, options.runs)
         found += _wasted(Bench(place, cluster, root / "data", "restic"))
+    _say("proofs")
+    found += proofs.figures(options.runs)
+    _say("streaming")
+    found += streaming.compared(DISASTERS)
     measure.show(found, as_json=options.json)
 
 
@@ -78,7 +86,7 @@ def _programs() -> Iterator[tuple[str, str]]:
     try:
         program = str(newer.restic())
     except newer.UnreachableError as error:
-        sys.stderr.write(f"without the newest restic: {error}\n")
+        _say(f"without the newest restic: {error}")
         return
     words = subprocess.run([program, "version"], capture_output=True, text=True, check=True, timeout=30).stdout.split()
     yield program, f" (restic {words[1]})"
@@ -92,6 +100,7 @@ def _compare(bench: Bench, suffix: str, runs: int) -> list[Comparison]:
     }
     found: list[Comparison] = []
     for name, sides in works.items():
+        _say(f"{name}{suffix}")
         bench.stand.fresh()
         if name == "run unchanged":
             for side in sides.values():
@@ -201,6 +210,7 @@ def _wasted(bench: Bench) -> list[Comparison]:
     """
     found = []
     for verb, side in (("run", "home"), ("copy", "dr")):
+        _say(f"wasted {verb}")
         stored = bench.stand.root / side / "srv" / "restic" / "files"
         bench.stand.fresh()
         _do(bench.machine, "files")
@@ -243,6 +253,10 @@ def _do_killed(bench: Bench, command: str, stored: Path, enough: int) -> None:
     job = next((machine.layout.state / "jobs").glob(f"{command}-*.json"))
     os.kill(json.loads(job.read_text())["process"]["pid"], signal.SIGKILL)
     run.join()
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"bench: {words}\n")
 
 
 def _bytes(top: Path) -> int:

@@ -18,15 +18,16 @@ from backup.bubble import blow
 from backup.duty import Duty
 from backup.machine import Machine
 from backup.postgres import VERSIONS, Cluster
+from backup.proof import answers
 from backup.report import Steps
 from backup.stream import base, canary, link, recover
 from backup.stream.archive import Archive
 from backup.stream.recover import Recovered
 from inventory.asset import Postgres
-from netdr.kernel.errors import BackupError, NetdrError, Problems, ProofError
+from netdr.kernel.errors import NetdrError, Problems, ProofError
 
-# Seconds for a question, and to look at every page of a database.
-ANSWER, CHECK = 60.0, 4 * 3600.0
+# Seconds to look at every page of a database.
+CHECK = 4 * 3600.0
 
 
 def run(machine: Machine, duty: Duty, steps: Steps, at: datetime | None = None) -> Mapping[str, object]:
@@ -73,34 +74,14 @@ class _Trial:
             with self.steps.step("tables and indexes"):
                 _whole(back.cluster, databases)
             with self.steps.step("query the stream"):
-                answers = ask(back.cluster, databases)
-            return {**_facts(back, None if at else now), "queries": answers, "checked": [d.database for d in databases]}
+                said = answers.queries(back.cluster, databases)
+            return {**_facts(back, None if at else now), "queries": said, "checked": [d.database for d in databases]}
 
 
 def _folder(parent: Path) -> Path:
     work = Path(tempfile.mkdtemp(prefix="netdr-stream-", dir=parent))
     work.chmod(0o711)
     return work
-
-
-def ask(cluster: Cluster, databases: Sequence[Postgres]) -> Mapping[str, bool]:
-    """Return the answer of every query of the databases. Raise Problems with all that are not true."""
-    answers: dict[str, bool] = {}
-    wrong: list[NetdrError] = []
-    for one in databases:
-        for name, sql in one.queries.items():
-            try:
-                rows = cluster.query(sql, one.database, limit=ANSWER)
-            except BackupError as error:
-                rows = [[error.why]]
-            answers[name] = rows[:1] == [["t"]]
-            if not answers[name]:
-                what = f"the query '{name}' is not true on the recovered database '{one.database}'"
-                hint = "its first row must be the single value true"
-                wrong.append(ProofError(what, why=f"it answers {rows[:3]}", hint=hint))
-    if wrong:
-        raise Problems(wrong)
-    return answers
 
 
 def _verify(machine: Machine, archive: Archive, at: datetime | None) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from backup import heal, setup
+from backup import heal, server, setup
 from backup.machine import Machine
 from backup.report import JobReport
 from backup.repository import write_private
@@ -200,6 +200,37 @@ def test_a_server_that_dies_and_comes_back(busy: Pair) -> None:
         busy.good(busy.home, "run", "portal")
     finally:
         timer.join()
+    whole(busy)
+
+
+@pytest.fixture(scope="module")
+def servers(pair: Pair) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Servers that were started in place of the pair's own; they end before the pair does."""
+    assert pair
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for one in started:
+        one.terminate()
+        one.wait(20)
+
+
+def test_a_server_that_dies_and_is_started_again(busy: Pair, servers: list[subprocess.Popen[bytes]]) -> None:
+    listener = setup.listener(busy.standby.layout, busy.standby.book.server)
+    run = threading.Thread(target=lambda: busy.do(busy.home, "run", "portal"))
+    run.start()
+    end = time.monotonic() + 30
+    while not jobs(busy.home, "copy") and run.is_alive():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    os.kill(server_pid(listener.address), signal.SIGKILL)
+    end = time.monotonic() + 10
+    while server.listens(listener):
+        assert time.monotonic() < end
+    servers.append(
+        subprocess.Popen(server.argv(listener), cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    )
+    run.join()
+    busy.good(busy.home, "copy", "portal")
     whole(busy)
 
 
