@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -23,24 +22,21 @@ import measure
 import newer
 import proofs
 import streaming
+from data import LIMIT, fill, load
 from measure import OURS, Comparison, comparisons, interleaved, timed
 from stand import Stand, database, folder, quiet, stand, wait_for
 
 from backup import acts, heal, work
 from backup.duty import Duty
 from backup.machine import Machine
-from backup.postgres import AS_POSTGRES, JOBS, Cluster
+from backup.postgres import JOBS, Cluster
 from backup.report import JobReport, Progress
 from backup.restic import from_arguments, open_arguments
 from inventory.asset import Asset, Files, Postgres
 from inventory.entry import Name
 
 COMMAND = "./run bench backup"
-FILES, SIZE = 10_000, 100_000
-# pgbench's scale of a database of 1 GB.
-SCALE = 70
 PEER = "restic"
-LIMIT = 900
 # How often the home site is lost for the RPO: its worst case is wanted.
 DISASTERS = 10
 
@@ -181,26 +177,6 @@ def _assets(data: Path) -> list[Asset]:
         Asset(id=name, name=Name(zh=name, en=name), home="a", standby="b", protection="bench", data=(one,))
         for name, one in sources.items()
     ]
-
-
-def fill(top: Path) -> None:
-    """Write 1 GB in 10,000 files of different sizes, one in five of them text."""
-    chance = random.Random(1)  # noqa: S311 - the same data each time
-    words = [bytes(chance.choices(b"abcdefghijklmnop", k=chance.randrange(3, 9))) for _ in range(5000)]
-    for number in range(FILES):
-        size = int(SIZE * (0.2 + 1.6 * chance.random()))
-        text = number % 5 == 0
-        content = b" ".join(chance.choices(words, k=size // 7)) if text else chance.randbytes(size)
-        path = top / f"{number // 100:03}" / f"{number:05}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def load(cluster: Cluster) -> None:
-    """Make the database ``bench`` of 1 GB."""
-    cluster.query("CREATE DATABASE bench")
-    argv = [*AS_POSTGRES, str(cluster.programs / "pgbench"), "-h", str(cluster.socket), "-U", "postgres"]
-    _run([*argv, "-q", "-i", "-s", str(SCALE), "bench"])
 
 
 def _wasted(bench: Bench) -> list[Comparison]:

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from backups import LIMIT, fill, load
+from data import LIMIT, fill, load
 from measure import OURS, Comparison, comparisons, interleaved, options, show, timed
 from stand import PROTECTION, Stand, database, folder, quiet, stand
 
