@@ -53,7 +53,11 @@ def mend(machine: Machine, repository: Repository, asset: str, *, writable: bool
     done: dict[str, object] = {"unlocked": [str(lock) for lock in unlock(restic, repository, dead)]}
     if writable and any(entry.command in _ADDING for entry in dead):
         try:
+            # What somebody is writing now is not touched: then the index cannot be locked.
+            torn = objects.unfinished(repository)
             restic.repair_index(repository, limit=LIMIT)
+            for path in torn:
+                path.unlink(missing_ok=True)
             done |= {"indexed": True, "unfinished": _unfinished(machine, restic, repository, asset, dead)}
         except ResticError as error:
             if error.reason is not Reason.LOCKED:

@@ -6,7 +6,8 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent import futures
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from netdr.kernel.errors import NetdrError, Problems, RecoveryError
 Facts = Mapping[str, object]
 # Given the step's time limit in seconds, act within it.
 Action = Callable[[float], Facts]
+# Seconds between a failure and the next try.
+PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,15 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where a run is written down: the journal, the run's id there, and who is told of each step that ended."""
+    """Where a run is written down: the journal, the run's id there, and who is told of each step that ended.
+
+    ``wait`` passes the seconds between two tries of a step.
+    """
 
     journal: Journal
     run: str
     tell: Callable[[Done], None]
+    wait: Callable[[float], object] = time.sleep
 
 
 def carry_out(plan: Plan, actions: Mapping[str, Action], record: Record, workers: int = 4) -> tuple[Done, ...]:
@@ -83,7 +90,7 @@ def carry_out(plan: Plan, actions: Mapping[str, Action], record: Record, workers
                     running[pool.submit(_one, step, actions[step.id], record)] = step
             if not running:
                 break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in futures.wait(running, return_when=FIRST_COMPLETED).done:
                 step = running.pop(future)
                 done[step.id] = future.result()
                 record.tell(done[step.id])
@@ -99,9 +106,18 @@ def _one(step: Step, action: Action, record: Record) -> Done:
     started = time.time()
     record.journal.write(record.run, step.id, "begun", {})
     try:
-        facts = action(step.limit)
+        facts = _tried(step, action, record.wait)
     except NetdrError as error:
         record.journal.write(record.run, step.id, "failed", error.as_dict())
         return Done(step, started, time.time(), failure=error)
     record.journal.write(record.run, step.id, "done", facts)
     return Done(step, started, time.time(), facts)
+
+
+def _tried(step: Step, action: Action, wait: Callable[[float], object]) -> Facts:
+    for _ in range(step.retries):
+        try:
+            return action(step.limit)
+        except NetdrError:
+            wait(PAUSE)
+    return action(step.limit)

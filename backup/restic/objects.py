@@ -51,6 +51,16 @@ def unlock(repository: Repository, lock: str) -> None:
         raise BackupError(f"the backup server answers {status} when a lock is removed", where=repository.label)
 
 
+def unfinished(repository: Repository) -> tuple[Path, ...]:
+    """Return the files of a local repository that were being written: restic gives them their name when they are whole.
+
+    A writer that is killed leaves them, and nothing of restic's removes them. While somebody writes they are not left
+    over: ask when nobody does. Behind a server there are none to be seen.
+    """
+    location = _location(repository)
+    return () if location.startswith("rest:") else tuple(Path(location).glob(f"**/{'?' * 64}-tmp-*"))
+
+
 def _local(folder: Path, repository: Repository) -> list[str]:
     try:
         return [path.name for path in folder.iterdir()]

@@ -28,7 +28,8 @@ from netdr.kernel.secret import Secret
 
 Facts = Mapping[str, object]
 HERE = click.option("--here", is_flag=True, help="Do it on this host: what controllers ask for.")
-FOLDER = click.Path(path_type=Path, file_okay=False)
+# Absolute, because restic runs elsewhere.
+FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
@@ -90,7 +91,9 @@ def check(context: Context, here: bool, as_json: bool) -> int:
 @escrow.command("recover")
 @click.option("--share", "paths", type=FILE, multiple=True, required=True, help="A share's file; once for each.")
 @click.option("--bundle", type=FILE, required=True, help="escrow.json of either site.")
-@click.option("--repository", type=click.Path(path_type=Path, file_okay=False, exists=True), required=True)
+@click.option(
+    "--repository", type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True), required=True
+)
 @click.option("--into", type=FOLDER, required=True, help="A new folder.")
 @click.option("--asset", default="", help="Whose repository it is, if its folder has another name.")
 @click.option("--snapshot", default=LATEST, show_default=True, help="The beginning of an id.")

@@ -203,5 +203,5 @@ def test_ctrl_c_says_what_is_left(ruin: Ruin) -> None:
         running.send_signal(signal.SIGINT)
         words = running.communicate(timeout=60)[1]
     assert running.returncode == 130, words
-    assert "what was opened and restored so far is in stopped, the repository is as it was" in words
+    assert f"what was opened and restored so far is in {ruin.top / 'stopped'}, the repository is as it was" in words
     assert "Traceback" not in words

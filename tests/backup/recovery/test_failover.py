@@ -41,7 +41,7 @@ def go(fake: FakeWorld, tmp_path: Path, verb: str) -> tuple[Done, ...]:
     plan, actions = (failover if verb == "failover" else failback)(fake.world(), services, now)
     journal = Journal(tmp_path / f"{verb}.db")
     try:
-        return carry_out(plan, actions, Record(journal, verb, lambda _done: None))
+        return carry_out(plan, actions, Record(journal, verb, lambda _done: None, lambda _seconds: None))
     finally:
         journal.close()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from backup.recovery.plan import Plan, Step
-from backup.recovery.run import Action, Done, Facts, Journal, Record, carry_out
+from backup.recovery.run import PAUSE, Action, Done, Facts, Journal, Record, carry_out
 from inventory.entry import Name
 from netdr.kernel.errors import Problems, RecoveryError
 
@@ -93,3 +93,20 @@ def test_a_step_is_given_its_time_limit(journal: Journal) -> None:
     carry_out(Plan.of("x", [Step("a", TITLE, limit=7.5)]), {"a": note}, Record(journal, "r1", lambda _done: None))
 
     assert limits == [7.5]
+
+
+def test_what_fails_is_tried_again_as_long_as_the_step_allows(journal: Journal) -> None:
+    answers = [RecoveryError("not yet"), RecoveryError("not yet")]
+
+    def late(_limit: float) -> Facts:
+        if answers:
+            raise answers.pop()
+        return {"tries": 3}
+
+    waited: list[float] = []
+    record = Record(journal, "r1", lambda _done: None, waited.append)
+    (done,) = carry_out(Plan.of("x", [Step("a", TITLE, retries=2)]), {"a": late}, record)
+
+    assert done.facts == {"tries": 3}
+    assert waited == [PAUSE, PAUSE]
+    assert journal.rows("r1") == [("a", "begun"), ("a", "done")]

@@ -112,6 +112,11 @@ def test_only_root_starts_and_only_known_verbs_are_taken(running_lab: RunningLab
     assert (done.returncode, done.stderr) == (1, "registry: unknown verb 'restart'; known: start, status, stop\n")
 
 
-def test_the_database_listens_on_no_network(running_lab: RunningLab) -> None:
+def test_the_database_lets_nobody_in_from_the_network(running_lab: RunningLab) -> None:
+    own = str(running_lab.network.node(HOME).loopback)
     listening = running_lab.run(HOME, "ss", "-Hltn", "sport = :5432").stdout
-    assert listening == ""
+    assert [line.split()[3] for line in listening.splitlines()] == [f"{own}:5432"]
+    for node in (HOME, STANDBY):
+        done = running_lab.run(node, "psql", "-w", "-U", "postgres", "-h", own, "-c", "SELECT 1", "postgres")
+        assert done.returncode == 2
+        assert "no pg_hba.conf entry for host" in done.stderr
