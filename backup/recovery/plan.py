@@ -49,8 +49,8 @@ class Plan:
         return cls(scenario, tuple(by_id[name] for name in order))
 
 
-def _step(name: str, en: str, zh: str, *needs: str, limit: float = 60.0, service: str = "", retries: int = 0) -> Step:
-    return Step(name, Name(en=en, zh=zh), needs, limit, service, retries)
+def _step(name: str, en: str, zh: str, *needs: str, limit: float = 60.0, service: str = "") -> Step:
+    return Step(name, Name(en=en, zh=zh), needs, limit, service)
 
 
 def failover_plan(services: Iterable[str]) -> Plan:
@@ -86,7 +86,7 @@ def failback_plan(services: Iterable[str]) -> Plan:
     """Return the plan for going home: old addresses go, writing stops, the last state moves, then the addresses."""
     steps = [
         # A room that has its power back needs a moment until its lines are up and routed.
-        _step("ready", "check that the main site is whole", "检查主站点是否完好", limit=120, retries=20),
+        Step("ready", Name(en="check that the main site is whole", zh="检查主站点是否完好"), limit=120, retries=20),
         _step("withdraw", "withdraw the old site's addresses", "撤销主站点的旧地址", "ready", limit=300),
     ]
     for service in services:
