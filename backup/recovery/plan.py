@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from typing import Literal
 
 from inventory.entry import Name
 from netdr.kernel.errors import RecoveryError, unknown
+
+# What a step's time counts as: people's time is all in ``decide``, the time in which nobody is served is the whole.
+Phase = Literal["detect", "decide", "fence", "fetch", "start", "verify", "switch", "tidy"]
+Decider = Literal["", "person", "policy"]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do after the steps it ``needs``, within ``limit`` seconds; ``service`` is empty if it serves all.
 
-    ``retries``: how often what fails is tried again, each time after ``run.PAUSE`` seconds.
+    ``retries``: how often what fails is tried again, each time after ``run.PAUSE`` seconds. ``does`` and ``undo`` name
+    actions, an empty ``undo`` is none; ``before`` and ``after`` name the checks that frame the action. ``decides``: who
+    must agree before it begins, if anybody.
     """
 
     id: str
@@ -23,6 +30,12 @@ class Step:
     limit: float = 60.0
     service: str = ""
     retries: int = 0
+    phase: Phase = "start"
+    does: str = ""
+    undo: str = ""
+    decides: Decider = ""
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +62,23 @@ class Plan:
         return cls(scenario, tuple(by_id[name] for name in order))
 
 
+_PHASES: Mapping[str, Phase] = {
+    "detect": "detect",
+    "fence": "fence",
+    "restore": "fetch",
+    "start": "start",
+    "switch": "switch",
+    "verify": "verify",
+    "ready": "detect",
+    "withdraw": "fence",
+    "freeze": "fence",
+    "carry": "fetch",
+}
+
+
 def _step(name: str, en: str, zh: str, *needs: str, limit: float = 60.0, service: str = "") -> Step:
-    return Step(name, Name(en=en, zh=zh), needs, limit, service)
+    does = name.partition(":")[0]
+    return Step(name, Name(en=en, zh=zh), needs, limit, service, phase=_PHASES[does], does=does)
 
 
 def failover_plan(services: Iterable[str]) -> Plan:
@@ -86,7 +114,7 @@ def failback_plan(services: Iterable[str]) -> Plan:
     """Return the plan for going home: old addresses go, writing stops, the last state moves, then the addresses."""
     steps = [
         # A room that has its power back needs a moment until its lines are up and routed.
-        Step("ready", Name(en="check that the main site is whole", zh="检查主站点是否完好"), limit=120, retries=20),
+        replace(_step("ready", "check that the main site is whole", "检查主站点是否完好", limit=120), retries=20),
         _step("withdraw", "withdraw the old site's addresses", "撤销主站点的旧地址", "ready", limit=300),
     ]
     for service in services:

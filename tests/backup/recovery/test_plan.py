@@ -46,3 +46,16 @@ def test_failback_stops_writing_before_it_carries_the_data() -> None:
 
     order = ["ready", "withdraw", "freeze:approval", "carry:approval", "start:approval", "switch", "verify:approval"]
     assert [step.id for step in plan.steps] == order
+
+
+def test_each_step_counts_as_a_phase_of_the_recovery() -> None:
+    phases = {step.id: step.phase for step in failover_plan(["approval"]).steps}
+
+    assert phases == {
+        "detect": "detect",
+        "fence": "fence",
+        "restore:approval": "fetch",
+        "start:approval": "start",
+        "switch": "switch",
+        "verify:approval": "verify",
+    }
