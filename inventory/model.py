@@ -124,6 +124,18 @@ class Approval(Entry):
     signers: tuple[Signer, ...] = ()
 
 
+class Recovery(Entry):
+    """What a recovery depends on that netdr cannot see: people, and means that somebody has assessed.
+
+    ``deciders`` may decide a failover; ``custodians`` keep a share of the escrow each. ``elements`` has the level, 1 to
+    6, that each element of GB/T 20988 was assessed to reach, as far as it was assessed.
+    """
+
+    deciders: tuple[Id, ...] = ()
+    custodians: tuple[Id, ...] = ()
+    elements: dict[Id, Annotated[int, Field(ge=1, le=6)]] = Field(default_factory=dict)
+
+
 class Settings(Entry):
     """The district as a whole."""
 
@@ -135,6 +147,7 @@ class Settings(Entry):
     management: Management
     monitoring: Monitoring
     approval: Approval = Approval()
+    recovery: Recovery = Recovery()
 
 
 # ---- sites.yaml ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from inventory.network import Network, access_id
-from inventory.policy.rules import applies
+from inventory.policy.rules import used
 from nornir_tasks.grouping import groups, parameters
 from nornir_tasks.paths import Paths
 
@@ -44,7 +44,7 @@ class Blast:
             if service in tiers
         }
         self._worth = {service: 4 - tiers[service] for service in self._hosts}
-        self._used = {unit: [s for s in self._hosts if s in _permitted(network, unit)] for unit in network.units}
+        self._used = {unit: [s for s in self._hosts if s in used(network, unit)] for unit in network.units}
         starts = {host for hosts in self._hosts.values() for host in hosts}
         self._whole = {host: network.distances(host) for host in starts}
 
@@ -84,18 +84,6 @@ class Blast:
             if distances.get(there) == here + 1 and {n for n in nearer if distances.get(n) == here} == {device}:
                 return True
         return False
-
-
-def _permitted(network: Network, unit: str) -> frozenset[str]:
-    """Return the services the policy lets a unit use."""
-    written = network.units[unit]
-    return frozenset(
-        service
-        for rule in network.district.rules
-        for vlan in written.vlans
-        if applies(rule.source, vlan.zone, written.user_class)
-        for service in rule.to.services
-    )
 
 
 def classes(network: Network, diffs: Mapping[str, str]) -> Mapping[str, Class]:

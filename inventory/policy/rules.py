@@ -31,6 +31,18 @@ def applies(source: Source, zone: str, user_class: str) -> bool:
     return source.zone == zone and (not source.classes or user_class in source.classes)
 
 
+def used(network: Network, unit: str) -> frozenset[str]:
+    """Return the services the policy lets a unit use."""
+    written = network.units[unit]
+    return frozenset(
+        service
+        for rule in network.district.rules
+        for vlan in written.vlans
+        if applies(rule.source, vlan.zone, written.user_class)
+        for service in rule.to.services
+    )
+
+
 def permits(network: Network, net: UserNet, target: Target, port: Port) -> Rule | None:
     """Return the first rule that lets users of ``net`` start talking to ``target`` on ``port``, or None if none does.
 

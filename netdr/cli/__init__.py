@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "monitor": ("monitor", "exporter, Prometheus and Alertmanager configuration", "监控采集与告警配置"),
     "backup": ("backup", "back up, copy off site, prove that it comes back", "备份、异地复制、恢复验证"),
     "dr": ("dr", "fail over to the DR site and back", "容灾切换与回切"),
+    "risk": ("risk", "what a single failure costs, and the cheapest mend", "单点故障与薄弱环节，及代价最低的改进"),
     "lab": ("lab", "the district in a box", "整网仿真实验环境"),
     "demo": ("demo", "the whole main job on the lab", "在实验环境演示全过程"),
 }
