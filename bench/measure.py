@@ -17,7 +17,7 @@ Work = Callable[[], float]
 class Comparison:
     """One line of a bench: what every run of ours and of the peer's took; the same place is the same round.
 
-    Seconds, unless ``unit`` says otherwise.
+    Seconds, unless ``unit`` says otherwise. ``peer`` is empty for a figure that is held against a limit.
     """
 
     name: str
@@ -32,24 +32,33 @@ class Comparison:
         return tuple(one / other for one, other in zip(self.ours, self.peer, strict=True))
 
     def as_dict(self) -> dict[str, object]:
-        """Return the ``--json`` form: medians, and the spread of the ratios."""
-        ratios = self.ratios
-        return {
+        """Return the ``--json`` form: medians, our worst, and the spread of the ratios if there is a peer."""
+        own = {
             "name": self.name,
             "unit": self.unit,
             "ours": round(statistics.median(self.ours), 3),
+            "worst": round(max(self.ours), 3),
+            "runs": len(self.ours),
+            "command": self.command,
+        }
+        if not self.peer:
+            return own
+        ratios = self.ratios
+        return {
+            **own,
             "peer": round(statistics.median(self.peer), 3),
             "ratio": {
                 "median": round(statistics.median(ratios), 4),
                 "min": round(min(ratios), 4),
                 "max": round(max(ratios), 4),
             },
-            "runs": len(ratios),
-            "command": self.command,
         }
 
     def row(self) -> str:
         """Return the line of the table for people."""
+        if not self.peer:
+            ours, worst = statistics.median(self.ours), max(self.ours)
+            return f"{self.name:<46} {ours:>9.3f} {'-':>9} {'worst':>7}  {worst:>6.3f}   {'':<6} {len(self.ours):>4}"
         ratios = self.ratios
         spread = f"{statistics.median(ratios):>7.3f}  {min(ratios):>6.3f} – {max(ratios):<6.3f}"
         ours, peer = statistics.median(self.ours), statistics.median(self.peer)

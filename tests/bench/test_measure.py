@@ -17,11 +17,26 @@ def test_the_json_form_has_the_medians_and_the_spread() -> None:
         "name": "work vs peer",
         "unit": "s",
         "ours": 3.0,
+        "worst": 4.0,
         "peer": 4.0,
         "ratio": {"median": 0.75, "min": 0.5, "max": 2.0},
         "runs": 3,
         "command": "./run bench work",
     }
+
+
+def test_a_figure_without_a_peer_has_its_median_and_its_worst(capsys: pytest.CaptureFixture[str]) -> None:
+    figure = Comparison("outage", "./run bench x", (0.25, 0.5, 1.0), ())
+    assert figure.as_dict() == {
+        "name": "outage",
+        "unit": "s",
+        "ours": 0.5,
+        "worst": 1.0,
+        "runs": 3,
+        "command": "./run bench x",
+    }
+    show([figure], as_json=False)
+    assert "0.500         -   worst   1.000" in capsys.readouterr().out
 
 
 def test_times_that_are_not_of_the_same_rounds_are_not_compared() -> None:
