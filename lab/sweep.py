@@ -124,6 +124,14 @@ def surviving(
 ) -> frozenset[Use]:
     """Return the uses for which the topology has a path without what failed; ``placement`` says where services are."""
     lost, cut = (frozenset({failure.name} if failure.kind == kind else ()) for kind in ("device", "link"))
+    return reachable(network, placement, (lost, cut), wanted)
+
+
+def reachable(
+    network: Network, placement: Mapping[str, str], failed: tuple[frozenset[str], frozenset[str]], wanted: Iterable[Use]
+) -> frozenset[Use]:
+    """Return the uses for which the topology has a path without the nodes and the links that ``failed``."""
+    lost, cut = failed
     near: dict[str, Collection[str]] = {}
 
     def joined(start: str, end: str) -> bool:
@@ -137,6 +145,7 @@ def surviving(
         if any(
             joined(start, use.target if use.kind == "device" else access_id(use.source))
             for start in _starts(network, placement, use)
+            if start not in lost
         )
     )
 

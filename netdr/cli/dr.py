@@ -22,6 +22,7 @@ from inventory import placement
 from inventory.asset import Service
 from inventory.placement import Placement
 from netdr.cli import recovery
+from netdr.cli.chaos import chaos
 from netdr.cli.context import Context, print_json
 from netdr.kernel.errors import RecoveryError, UsageError
 
@@ -139,3 +140,6 @@ def _run(context: Context, scenario: Scenario, names: Sequence[str], *, as_json:
     for name, row in found.items():
         rpo = "–" if row.rpo_s is None else f"{row.rpo_s} s"
         click.echo(f"{name}: RTO {row.rto_s} s ({row.rto_allowed_s} s), RPO {rpo} ({row.rpo_allowed_s} s)")
+
+
+dr.add_command(chaos)
