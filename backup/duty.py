@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from backup.drill import exercise
 from inventory.asset import Asset, Protection, Service
 from inventory.holding import holder, services_host
 from inventory.network import Network
@@ -37,7 +38,8 @@ class Duty:
 class Book:
     """All duties of a host. ``role``: its own; ``server``: the address of the DR host's backup server.
 
-    ``inventory`` and ``state`` are a controller's own folders, empty on a services host.
+    ``inventory`` and ``state`` are a controller's own folders, empty on a services host. ``exercise``: what a drill on
+    this host tries (``backup.drill.exercise``), as JSON has it; empty where no copies of services are.
     """
 
     host: str
@@ -46,6 +48,7 @@ class Book:
     duties: Mapping[str, Duty]
     inventory: str = ""
     state: str = ""
+    exercise: Mapping[str, object] = field(default_factory=dict)
 
     def select(self, names: Sequence[str]) -> tuple[Duty, ...]:
         """Return the duties for ``names``, all if none is named. Raise UsageError, listing the known, for others."""
@@ -71,6 +74,7 @@ class Book:
             "server": self.server,
             "inventory": self.inventory,
             "state": self.state,
+            "exercise": self.exercise,
             "duties": duties,
         }
         return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
@@ -88,6 +92,8 @@ class Book:
                 {duty.asset.id: duty for duty in duties},
                 value["inventory"],
                 value["state"],
+                # Hosts that were set up before there were drills have none.
+                value.get("exercise", {}),
             )
         except (ValueError, TypeError, LookupError) as error:
             hint = "run netdr backup init on a controller"
@@ -111,8 +117,13 @@ def book_of(network: Network, host: str) -> Book:
     if len(standby) > 1:
         raise UsageError("assets of one host have different DR sites", where=host, why=", ".join(sorted(standby)))
     server = next((services_host(network, place) for place in standby), host)
+    drilled = any(duty.role == "standby" and isinstance(duty.asset, Service) for duty in duties.values())
     return Book(
-        host, "controller" if node.role == "controller" else "services", str(network.node(server).loopback), duties
+        host,
+        "controller" if node.role == "controller" else "services",
+        str(network.node(server).loopback),
+        duties,
+        exercise=json.loads(exercise.of_network(network).dump()) if drilled else {},
     )
 
 

@@ -24,7 +24,7 @@ from netdr.kernel.errors import BackupError
 # snapshot, copy: made, copied (by the home host). arrival: first seen at the DR site. judged: what it changed. read:
 # stored bytes that were read again. proof: a restore was tried. failure: a job failed. prune: snapshots forgotten.
 # hold, release: the brake. base: a base backup of the stream. anchor: how far the other host's ledger was.
-# offline: a copy that people carry.
+# offline: a copy that people carry. drill: the service was started from the copies, with all others, and used.
 Kind = Literal[
     "snapshot",
     "copy",
@@ -40,6 +40,7 @@ Kind = Literal[
     "base",
     "anchor",
     "offline",
+    "drill",
 ]
 Event = tuple[datetime, Mapping[str, str]]
 _START = "0" * 64

@@ -21,6 +21,7 @@ _MOMENTS = {
     "unread": "Since when some byte of the copy is unread.",
     "stream": "All committed at home before this is at the DR site.",
     "offline": "When a disk to be carried away was last written.",
+    "drilled": "When a drill of the service last went well.",
 }
 _VERBS = ("run", "copy", "verify", "tend", "stream", "prune", "mutate")
 
@@ -45,6 +46,7 @@ _FAMILIES: tuple[tuple[str, str, Value], ...] = (
     ("rto_measured_seconds", "How long the last proof took to restore, start and ask.", lambda one: one.rto),
     ("rpo_measured_seconds", "How old the newest heartbeat was in the last proof.", lambda one: one.rpo),
     ("proof_ok", "0 if the last proof failed.", _at_dr(lambda one: one.proof != "failed")),
+    ("drill_ok", "0 if the last drill failed.", _at_dr(lambda one: one.drill != "failed")),
     ("snapshots_lost", "Snapshots in the ledger and not in the repository.", _at_dr(lambda one: len(one.lost))),
     ("snapshots_quarantined", "Snapshots that claim an impossible time.", _at_dr(lambda one: len(one.quarantined))),
     ("held", "1 while the brake is on: nothing is forgotten.", _at_dr(lambda one: bool(one.held))),

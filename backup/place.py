@@ -20,6 +20,7 @@ from backup.machine import Machine
 from backup.postgres import Cluster, identifier, literal
 from backup.report import Steps
 from backup.repository import Site, origin_of
+from backup.restored import Restored
 from backup.stream import extract
 from backup.stream.extract import NEWEST, Moment
 from inventory.asset import Files, Postgres
@@ -30,11 +31,15 @@ _DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHER
 
 @dataclass(frozen=True)
 class Fetched:
-    """What is to be put in place: the trees of databases and of files, and what is known of them."""
+    """What is to be put in place: the trees of databases and of files, and what is known of them.
+
+    ``back``: the snapshot that the files are of, None if everything came from the stream.
+    """
 
     databases: Path
     files: Path
     facts: Mapping[str, object]
+    back: Restored | None = None
 
 
 def run(  # noqa: PLR0913 - what the operator may choose
@@ -59,7 +64,7 @@ def run(  # noqa: PLR0913 - what the operator may choose
     with machine.alone(name, "restore"):
         try:
             tree.clear(work, mode=0o711)
-            fetch = _Fetch(machine, duty, steps, origin, work)
+            fetch = Fetch(machine, duty, steps, origin, work)
             back = fetch.moment(at) if at else fetch.snapshot(wanted)
             for one in duty.asset.data:
                 if isinstance(one, Postgres):
@@ -74,7 +79,9 @@ def run(  # noqa: PLR0913 - what the operator may choose
 
 
 @dataclass(frozen=True)
-class _Fetch:
+class Fetch:
+    """Brings an asset's data from the repository of ``origin``, or the stream, to the existing folder ``work``."""
+
     machine: Machine
     duty: Duty
     steps: Steps
@@ -82,6 +89,7 @@ class _Fetch:
     work: Path
 
     def snapshot(self, wanted: str, until: datetime | None = None) -> Fetched:
+        """Return a snapshot that is what its manifest says, of those as of ``until`` or before."""
         restic, repository = (
             self.machine.plain_restic,
             origin_of(self.machine.layout, self.machine.book, self.duty, self.origin),
@@ -102,9 +110,10 @@ class _Fetch:
             "files": back.manifest.files,
             "bytes": back.manifest.size,
         }
-        return Fetched(back.folder, back.folder, facts)
+        return Fetched(back.folder, back.folder, facts, back)
 
     def moment(self, at: Moment) -> Fetched:
+        """Return databases as they were at a moment, files from the newest snapshot up to it."""
         if not any(isinstance(one, Postgres) for one in self.duty.asset.data):
             hint = "restore a snapshot: netdr backup list"
             raise BackupError(f"{self.duty.asset.id} has no database, so not every moment of it is kept", hint=hint)
@@ -114,7 +123,7 @@ class _Fetch:
             return Fetched(folder, folder, {"snapshot": "", "source": "", **facts})
         files = self.snapshot(snapshots.LATEST, until=None if at == NEWEST else at)
         # The files' moment is the earlier one, and holds for all.
-        return Fetched(folder, files.files, {**facts, **files.facts})
+        return Fetched(folder, files.files, {**facts, **files.facts}, files.back)
 
 
 def _database(cluster: Cluster, one: Postgres, folder: Path) -> None:

@@ -101,7 +101,7 @@ def load(text: str) -> tuple[JobReport, ...]:
         value = json.loads(text)
         if "reports" in value:
             return tuple(_report(one) for one in value["reports"])
-        raise Problems(_problem(one) for one in value["problems"])
+        raise Problems(problem(one) for one in value["problems"])
     except (ValueError, TypeError, LookupError) as error:
         raise BackupError("the host's answer cannot be read", why=str(error)) from error
 
@@ -119,10 +119,11 @@ def _report(value: Mapping[str, object]) -> JobReport:
         seconds=float(str(value["seconds"])),
         steps=steps,
         facts=facts,
-        problems=tuple(_problem(problem) for problem in problems),
+        problems=tuple(problem(one) for one in problems),
     )
 
 
-def _problem(value: Mapping[str, str]) -> NetdrError:
+def problem(value: Mapping[str, str]) -> NetdrError:
+    """Return the error that ``as_dict`` told of, of the same class."""
     kind = _KINDS.get(value["kind"], NetdrError)
     return kind(value["what"], where=value["where"], why=value["why"], hint=value["hint"])

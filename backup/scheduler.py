@@ -83,7 +83,7 @@ class Scheduler:
     def _outcome(self, job: Job) -> str:
         """Run a job; return nothing if it did all it should, else why not."""
         program = str(Path(sys.executable).with_name("netdr"))
-        argv = [program, "backup", job.verb, job.asset, "--here", "--json"]
+        argv = [program, *job.words, "--json"]
         try:
             result = self.shell.run(argv, limit=max(3600.0, 2.0 * job.every))
         except (LimitError, NetdrError) as error:

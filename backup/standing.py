@@ -34,7 +34,8 @@ class Standing:
 
     ``saved`` and ``copied`` are moments of the data: what was acknowledged earlier would not be lost if that were all
     that is left. ``proven``: when a restore was last proven; ``proven_data``: of which moment. ``rto`` and ``rpo`` are
-    what that proof measured, in seconds. ``failures``: why, by verb, of jobs that no success has followed.
+    what that proof measured, in seconds. ``drilled``: when a drill of the service last went well; ``drill``: how the
+    last one went. ``failures``: why, by verb, of jobs that no success has followed.
     """
 
     role: Role
@@ -48,6 +49,8 @@ class Standing:
     unread: datetime | None = None
     stream: datetime | None = None
     offline: datetime | None = None
+    drilled: datetime | None = None
+    drill: str = "none"
     lost: tuple[Gap, ...] = ()
     quarantined: Mapping[str, str] = field(default_factory=dict)
     held: tuple[str, ...] = ()
@@ -62,6 +65,8 @@ class Standing:
             "copy_lag_s": lag,
             "offline_age_s": _age(self.offline, now),
             "last_proof": self.proof,
+            "drilled_age_s": _age(self.drilled, now),
+            "last_drill": self.drill,
             "rto_s": self.rto,
             "rpo_s": self.rpo,
             "lost": [gap.id for gap in self.lost],
@@ -73,18 +78,24 @@ class Standing:
 
 def stand(role: Role, lines: Sequence[Line], found: Found | None = None) -> Standing:
     """Given a ledger and, at the DR site, what lies there, return how things stand."""
-    tried = last(lines, "proof")
+    tried, drill = last(lines, "proof"), last(lines, "drill")
     base = Standing(
         role,
         saved=_newest(line.facts["as_of"] for line in lines if line.kind == "snapshot"),
         copied=_newest(line.facts["as_of"] for line in lines if line.kind == "copy"),
         proof=tried.facts["result"] if tried else "none",
         offline=_newest(line.at.isoformat() for line in lines if line.kind == "offline"),
+        drilled=_newest(line.at.isoformat() for line in lines if _drilled_well(line)),
+        drill=drill.facts["result"] if drill else "none",
         held=tuple(line.facts["why"] for line in brake.holds(lines)),
         failures=failures(lines),
     )
     proven = _with_proof(base, lines)
     return proven if found is None else _with_copies(proven, lines, found)
+
+
+def _drilled_well(line: Line) -> bool:
+    return line.kind == "drill" and line.facts["result"] == "passed"
 
 
 def _with_proof(base: Standing, lines: Sequence[Line]) -> Standing:

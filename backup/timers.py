@@ -48,7 +48,7 @@ def units(program: str, found: Iterable[Job]) -> Mapping[str, str]:
     texts: dict[str, str] = {}
     for job in found:
         words = {"verb": job.verb, "asset": job.asset, "every": job.every}
-        command = shlex.join([program, "backup", job.verb, job.asset, "--here"])
+        command = shlex.join([program, *job.words])
         # The limit: what is not done when it is due for the second time is stuck.
         limit = max(_HOUR, 2 * job.every)
         texts[f"netdr-{job.name}.service"] = _SERVICE.format(**words, command=command, limit=limit)
@@ -62,7 +62,7 @@ def _when(job: Job) -> str:
     if job.every < _DAY:
         return f"OnBootSec={min(job.every, 300)}\nOnUnitActiveSec={job.every}\n{spread}"
     # A timer that counts from its last start forgets it when the host restarts; a calendar with Persistent does not.
-    return f"OnCalendar={_date(job.every // _DAY)} 02:00:00\nPersistent=true\n{spread}"
+    return f"OnCalendar={_date(job.every // _DAY)} {job.hour:02}:00:00\nPersistent=true\n{spread}"
 
 
 def _date(days: int) -> str:

@@ -140,6 +140,12 @@ class Proof(Entry):
     read_within: Duration
 
 
+class Drill(Entry):
+    """How often services are started from their copies, together and in isolation, and used as units use them."""
+
+    every: Duration
+
+
 class RateLimit(Entry):
     """How fast copies may travel from ``start`` to ``end`` (local time; past midnight if ``end`` is earlier)."""
 
@@ -164,7 +170,7 @@ class Brake(Entry):
 class Protection(Entry):
     """What an asset is promised: how much may be lost (RPO), how long it may take (RTO), and how that is kept.
 
-    ``stream``: its databases' changes flow to the DR site without waiting for the next run.
+    ``stream``: its databases' changes flow to the DR site without waiting for the next run. ``drill``: for services.
     """
 
     id: Id
@@ -175,5 +181,6 @@ class Protection(Entry):
     copies: tuple[Copy, ...] = Field(min_length=1)
     proof: Proof
     stream: bool = False
+    drill: Drill | None = None
     limits: tuple[RateLimit, ...] = ()
     brake: Brake = Brake()

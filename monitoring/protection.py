@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from inventory.asset import Protection
+from inventory.asset import Asset, Protection, Service
 from inventory.holding import holder
 from inventory.network import Network
 from monitoring.daemons import EXPORTER
 
 # Each asking starts a program on the host, and nothing about backups changes within seconds.
 INTERVAL, TIMEOUT = "60s", "50s"
+
+# Seconds. Timers of long jobs keep to days of the month, and a drill that failed is tried again.
+DRILL_GRACE = 2 * 86400
 
 Document = dict[str, Any]
 
@@ -49,14 +52,15 @@ def series(network: Network) -> Iterator[Document]:
         yield {"record": "netdr_backup_duty", "expr": "vector(1)", "labels": labels}
     policies = {policy.id: policy for policy in network.district.protections}
     for one in network.district.protected:
-        for promise, seconds in _promises(policies[one.protection]).items():
+        for promise, seconds in _promises(one, policies[one.protection]).items():
             labels = {"asset": one.id, "promise": promise}
             yield {"record": "netdr_backup_promise_seconds", "expr": f"vector({seconds})", "labels": labels}
 
 
-def _promises(policy: Protection) -> dict[str, int]:
+def _promises(asset: Asset, policy: Protection) -> dict[str, int]:
     every = [copy.every for copy in policy.copies if copy.every is not None]
     carried = {"offline": min(every)} if every else {}
     # A proof begins within its interval and takes its time: half an interval of grace, at most a day.
     proof = policy.proof.every + min(policy.proof.every // 2, 86400)
-    return {"rpo": policy.rpo, "rto": policy.rto, "proof": proof, "read": policy.proof.read_within, **carried}
+    drill = {"drill": policy.drill.every + DRILL_GRACE} if policy.drill and isinstance(asset, Service) else {}
+    return {"rpo": policy.rpo, "rto": policy.rto, "proof": proof, "read": policy.proof.read_within, **carried, **drill}

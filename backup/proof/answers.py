@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from backup import fetch, source
-from backup.bubble import Bubble
+from backup.host import Shell
 from backup.manifest import Entry
 from backup.postgres import Cluster
 from backup.restored import Restored
@@ -26,9 +26,9 @@ READABLE_BY_ALL = 0o004
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where in a bubble pages are served."""
+    """Where in a bubble pages are served, and who asks for them: the bubble, or a guest in it."""
 
-    bubble: Bubble
+    bubble: Shell
     address: str
     port: int
 

@@ -55,6 +55,16 @@ def _proof(district: District) -> Iterator[Finding]:
             yield Finding(("protections", index, "proof", "read_within"), what + span(proof.every), why)
 
 
+def _drill(district: District) -> Iterator[Finding]:
+    for index, policy in enumerate(district.protections):
+        if policy.drill and policy.drill.every <= policy.rto:
+            what = (
+                f"protection '{policy.id}': a drill every {span(policy.drill.every)} begins before the last has ended"
+            )
+            why = f"it may take as long as a recovery: rto is {span(policy.rto)}"
+            yield Finding(("protections", index, "drill", "every"), what, why)
+
+
 def _limits(district: District) -> Iterator[Finding]:
     for index, policy in enumerate(district.protections):
         for number, limit in enumerate(policy.limits):
@@ -192,6 +202,7 @@ CHECKS = (
     Check(_retention),
     Check(_copies),
     Check(_proof),
+    Check(_drill),
     Check(_limits),
     Check(_controllers_data),
     _places,

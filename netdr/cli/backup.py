@@ -31,6 +31,7 @@ from inventory.asset import Level
 from inventory.holding import holder
 from netdr.cli.backuptext import line
 from netdr.cli.context import Context
+from netdr.cli.drill import drill_here
 from netdr.cli.escrow import escrow
 from netdr.cli.schedule import schedule
 from netdr.kernel.errors import BackupError, NetdrError, UsageError
@@ -134,6 +135,7 @@ _verb("status", "Compare backups, copies and proofs with what was promised. Exit
 
 backup.add_command(schedule)
 backup.add_command(escrow)
+backup.add_command(drill_here)
 
 
 @backup.command()

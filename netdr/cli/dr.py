@@ -24,6 +24,7 @@ from inventory.placement import Placement
 from netdr.cli import recovery
 from netdr.cli.chaos import chaos
 from netdr.cli.context import Context, print_json
+from netdr.cli.drill import drill
 from netdr.kernel.errors import RecoveryError, UsageError
 
 Scenario = Callable[[World, Sequence[Service], Placement], tuple[Plan, Mapping[str, Action]]]
@@ -36,6 +37,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the report f
 @click.group()
 def dr() -> None:
     """Serve from the DR site when the main site is lost, and from home again."""
+
+
+dr.add_command(drill)
 
 
 @dr.command()
