@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from backup import anchors, brake, copy, heal, job, offline, place, preview, prune, snapshots, status, unpack, watch
+from backup import (
+    anchors,
+    arrivals,
+    brake,
+    copy,
+    heal,
+    job,
+    offline,
+    place,
+    preview,
+    prune,
+    snapshots,
+    status,
+    unpack,
+    watch,
+)
 from backup.brake import Release
 from backup.duty import Duty
 from backup.machine import Machine
@@ -31,15 +46,16 @@ def listing(machine: Machine, duty: Duty, steps: Steps) -> Mapping[str, object]:
     repository = machine.layout.home(name) if duty.role == "home" else machine.layout.disk(name)
     with steps.step("list"):
         found = snapshots.of_service(machine.plain_restic.snapshots(repository), name)
-    results = {
-        line.facts["source"]: line.facts["result"] for line in machine.ledger(name).lines() if line.kind == "proof"
-    }
+    lines = machine.ledger(name).lines()
+    results = {line.facts["source"]: line.facts["result"] for line in lines if line.kind == "proof"}
+    doubts = {**brake.suspect(lines, [one.id for one in found]), **arrivals.doubts(lines)}
     rows = [
         {
             "snapshot": one.id,
             "source": one.source,
             "as_of": snapshots.as_of(one).isoformat(),
             "proof": results.get(one.source, "none"),
+            "doubt": doubts.get(one.id, ""),
         }
         for one in found
     ]

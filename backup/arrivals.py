@@ -72,6 +72,11 @@ def read(lines: Sequence[Line]) -> tuple[Arrival, ...]:
     return tuple(found.values())
 
 
+def doubts(lines: Sequence[Line]) -> Mapping[str, str]:
+    """Return why snapshots are in quarantine, by their ids at the DR site."""
+    return {one.id: one.quarantine for one in read(lines) if one.quarantine}
+
+
 def judge(new: Iterable[Arrival], before: Sequence[Arrival], told: set[str]) -> tuple[Arrival, ...]:
     """Return new arrivals in the order in which they came, those that cannot be true with the reason of quarantine.
 

@@ -110,6 +110,15 @@ def pins(lines: Iterable[Line]) -> Mapping[str, str]:
     return {line.facts["pins"]: f"the last before hold {line.number}" for line in holds(lines) if line.facts["pins"]}
 
 
+def suspect(lines: Iterable[Line], ids: Sequence[str]) -> Mapping[str, str]:
+    """Given ids of snapshots, oldest first, return why those are in doubt that open holds are about, or that follow."""
+    found: dict[str, str] = {}
+    for hold in holds(lines):
+        start = ids.index(hold.facts["snapshot"]) if hold.facts["snapshot"] in ids else len(ids)
+        found |= dict.fromkeys(ids[start:], f"hold {hold.number}: {hold.facts['why']}")
+    return found
+
+
 def plant(data: Sequence[DataSource]) -> tuple[Path, ...]:
     """Put a canary file into every directory tree of an asset that has none, and return those that were put there."""
     planted = []

@@ -222,7 +222,7 @@ def restore(
     Facts: ``snapshot``, ``source``, ``as_of`` (Unix seconds: everything acknowledged before it is back), ``files``,
     ``bytes``, ``seconds``. Raise Problems if anything is not as it was saved.
     """
-    return _facts(hosts.ask(host, Order("restore", (service,), choice.argv, limit=limit)))
+    return facts(hosts.ask(host, Order("restore", (service,), choice.argv, limit=limit)))
 
 
 def save(hosts: Hosts, host: str, service: str, limit: float = LIMIT) -> Mapping[str, object]:
@@ -230,7 +230,7 @@ def save(hosts: Hosts, host: str, service: str, limit: float = LIMIT) -> Mapping
 
     Raise Problems if it is not saved, or not at the DR site, when this returns.
     """
-    return _facts(hosts.ask(host, Order("run", (service,), limit=limit)))
+    return facts(hosts.ask(host, Order("run", (service,), limit=limit)))
 
 
 def carry(hosts: Hosts, source: str, target: str, service: str, limit: float = LIMIT) -> Mapping[str, object]:
@@ -254,7 +254,8 @@ def rewind(hosts: Hosts, source: str, target: str, service: str, options: tuple[
     return (*made, *hosts.ask(target, Order("restore", (service,), chosen_one)))
 
 
-def _facts(reports: Sequence[JobReport]) -> Mapping[str, object]:
+def facts(reports: Sequence[JobReport]) -> Mapping[str, object]:
+    """Return the facts of the only report, ``as_of`` in Unix seconds. Raise Problems with what it says."""
     only = reports[0]
     if only.problems:
         raise Problems(only.problems)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
@@ -21,7 +21,7 @@ class Step:
 
     ``retries``: how often what fails is tried again, each time after ``run.PAUSE`` seconds. ``does`` and ``undo`` name
     actions, an empty ``undo`` is none; ``before`` and ``after`` name the checks that frame the action. ``decides``: who
-    must agree before it begins, if anybody.
+    must agree in it, if anybody. ``instruction``: what a person has to do, for a step that only a person can do.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Step:
     decides: Decider = ""
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    instruction: Name | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,96 +61,3 @@ class Plan:
         except CycleError as error:
             raise RecoveryError(f"steps wait for each other: {' → '.join(error.args[1])}", where=scenario) from error
         return cls(scenario, tuple(by_id[name] for name in order))
-
-
-_PHASES: Mapping[str, Phase] = {
-    "detect": "detect",
-    "fence": "fence",
-    "restore": "fetch",
-    "start": "start",
-    "switch": "switch",
-    "verify": "verify",
-    "ready": "detect",
-    "withdraw": "fence",
-    "freeze": "fence",
-    "carry": "fetch",
-}
-
-
-def _step(name: str, en: str, zh: str, *needs: str, limit: float = 60.0, service: str = "") -> Step:
-    does = name.partition(":")[0]
-    return Step(name, Name(en=en, zh=zh), needs, limit, service, phase=_PHASES[does], does=does)
-
-
-def failover_plan(services: Iterable[str]) -> Plan:
-    """Return the plan for a lost main site: nothing starts before the loss is certain or announced unserved."""
-    steps = [
-        _step("detect", "ask witnesses whether the main site is gone", "向见证单位确认主站点已失效", limit=60),
-        _step("fence", "record that the DR site is active", "登记容灾站点为主用", "detect", limit=10),
-    ]
-    for service in services:
-        steps += [
-            _step(
-                f"restore:{service}",
-                f"restore {service} from the DR copy",
-                f"从容灾副本恢复 {service}",
-                "detect",
-                limit=1800,
-                service=service,
-            ),
-            _step(
-                f"start:{service}",
-                f"start {service} at the DR site",
-                f"在容灾站点启动 {service}",
-                f"restore:{service}",
-                "fence",
-                limit=120,
-                service=service,
-            ),
-        ]
-    return Plan.of("server-room-lost", [*steps, *_announced(steps)])
-
-
-def failback_plan(services: Iterable[str]) -> Plan:
-    """Return the plan for going home: old addresses go, writing stops, the last state moves, then the addresses."""
-    steps = [
-        # A room that has its power back needs a moment until its lines are up and routed.
-        replace(_step("ready", "check that the main site is whole", "检查主站点是否完好", limit=120), retries=20),
-        _step("withdraw", "withdraw the old site's addresses", "撤销主站点的旧地址", "ready", limit=300),
-    ]
-    for service in services:
-        steps += [
-            _step(
-                f"freeze:{service}",
-                f"stop {service} at the DR site",
-                f"在容灾站点停止 {service}",
-                "withdraw",
-                service=service,
-            ),
-            _step(
-                f"carry:{service}",
-                f"carry {service} home",
-                f"将 {service} 的数据带回主站点",
-                f"freeze:{service}",
-                limit=1800,
-                service=service,
-            ),
-            _step(
-                f"start:{service}",
-                f"start {service} at the main site",
-                f"在主站点启动 {service}",
-                f"carry:{service}",
-                limit=120,
-                service=service,
-            ),
-        ]
-    return Plan.of("failback", [*steps, *_announced(steps)])
-
-
-def _announced(steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield what follows when every service has been started: its address goes out, and it is used there."""
-    started = [step for step in steps if step.id.startswith("start:")]
-    ids = (step.id for step in started)
-    yield _step("switch", "announce the service addresses", "发布服务地址", *ids, limit=300)
-    for name in (step.service for step in started):
-        yield _step(f"verify:{name}", f"use {name} at its address", f"按原地址访问 {name}", "switch", service=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from contextlib import closing
@@ -35,6 +35,17 @@ class Done:
     failure: NetdrError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the journal: what became of a step (or, with an empty ``step``, of a run) at a Unix time."""
+
+    run: str
+    step: str
+    state: str
+    at: float
+    facts: Facts
+
+
 class Journal:
     """The record of recovery runs: SQLite, on the disk before the step it announces begins."""
 
@@ -45,6 +56,7 @@ class Journal:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("CREATE TABLE IF NOT EXISTS step (run TEXT, step TEXT, state TEXT, at REAL, facts TEXT)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS run (run TEXT, state TEXT, at REAL, facts TEXT)")
 
     def write(self, run: str, step: str, state: str, facts: Facts) -> None:
         """Append one row and wait until it is on the disk."""
@@ -52,10 +64,31 @@ class Journal:
         with self._lock:
             self._db.execute("INSERT INTO step VALUES (?, ?, ?, ?, ?)", row)
 
+    def note(self, run: str, state: str, facts: Facts) -> None:
+        """Append what became of a run as a whole, and wait until it is on the disk."""
+        row = (run, state, time.time(), json.dumps(facts, ensure_ascii=False, default=str))
+        with self._lock:
+            self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?)", row)
+
     def rows(self, run: str) -> list[tuple[str, str]]:
         """Return (step, state) of one run in the order written."""
-        with self._lock, closing(self._db.execute("SELECT step, state FROM step WHERE run = ?", (run,))) as cursor:
-            return list(cursor)
+        return [(row.step, row.state) for row in self.history(run)]
+
+    def history(self, run: str) -> list[Row]:
+        """Return everything noted of one run's steps, in the order written."""
+        return self._read("SELECT run, step, state, at, facts FROM step WHERE run = ? ORDER BY rowid", (run,))
+
+    def steps(self) -> list[Row]:
+        """Return everything noted of the steps of all runs, in the order written."""
+        return self._read("SELECT run, step, state, at, facts FROM step ORDER BY rowid")
+
+    def notes(self) -> list[Row]:
+        """Return everything noted of runs as a whole, in the order written; their ``step`` is empty."""
+        return self._read("SELECT run, '', state, at, facts FROM run ORDER BY rowid")
+
+    def _read(self, query: str, values: tuple[str, ...] = ()) -> list[Row]:
+        with self._lock, closing(self._db.execute(query, values)) as cursor:
+            return [Row(run, step, state, at, json.loads(facts)) for run, step, state, at, facts in cursor]
 
     def close(self) -> None:
         """Close the database."""
@@ -66,21 +99,25 @@ class Journal:
 class Record:
     """Where a run is written down: the journal, the run's id there, and who is told of each step that ended.
 
-    ``wait`` passes the seconds between two tries of a step.
+    ``wait`` passes the seconds between two tries of a step. ``stop`` ends what is under way, after Ctrl-C.
     """
 
     journal: Journal
     run: str
     tell: Callable[[Done], None]
     wait: Callable[[float], object] = time.sleep
+    stop: Callable[[], object] = lambda: None
 
 
-def carry_out(plan: Plan, actions: Mapping[str, Action], record: Record, workers: int = 4) -> tuple[Done, ...]:
-    """Run every step after all it needs. Return what was done, in the order it ended.
+def carry_out(
+    plan: Plan, actions: Mapping[str, Action], record: Record, *, earlier: Sequence[Done] = (), workers: int = 4
+) -> tuple[Done, ...]:
+    """Run every step after all it needs, but for those done ``earlier``. Return what was done, in the order it ended.
 
-    Raise Problems if steps failed: steps that do not depend on them have been run, those that do have not.
+    Raise Problems if steps failed: steps that do not depend on them have been run, those that do have not. After
+    Ctrl-C what is under way is stopped, and journalled as it ended, before KeyboardInterrupt goes on.
     """
-    done: dict[str, Done] = {}
+    done: dict[str, Done] = {one.step.id: one for one in earlier}
     running: dict[Future[Done], Step] = {}
     with ThreadPoolExecutor(workers) as pool:
         while True:
@@ -90,16 +127,25 @@ def carry_out(plan: Plan, actions: Mapping[str, Action], record: Record, workers
                     running[pool.submit(_one, step, actions[step.id], record)] = step
             if not running:
                 break
-            for future in futures.wait(running, return_when=FIRST_COMPLETED).done:
+            for future in _ended(running, record):
                 step = running.pop(future)
                 done[step.id] = future.result()
                 record.tell(done[step.id])
     failures = [item.failure for item in done.values() if item.failure]
     if failures:
         left = ", ".join(step.id for step in plan.steps if step.id not in done) or "nothing"
-        hint = "mend the cause and run the same command again: finished steps are safe to repeat"
+        hint = "mend the cause, then: netdr dr resume"
         raise Problems([*failures, RecoveryError(f"not begun: {left}", where=plan.scenario, hint=hint)])
     return tuple(done.values())
+
+
+def _ended(running: Mapping[Future[Done], Step], record: Record) -> Iterable[Future[Done]]:
+    """Wait until steps have ended and return them. After Ctrl-C the others are told to stop, and waited for."""
+    try:
+        return futures.wait(running, return_when=FIRST_COMPLETED).done
+    except KeyboardInterrupt:
+        record.stop()
+        raise
 
 
 def _one(step: Step, action: Action, record: Record) -> Done:

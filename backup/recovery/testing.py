@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from backup.recovery.world import Facts, World
+from backup.recovery.plan import Step
+from backup.recovery.world import Facts, Point, World
 from inventory.asset import Service
 from inventory.network import Network
 from inventory.placement import Placement
@@ -15,7 +16,8 @@ class FakeWorld:
     """``lost`` holds the nodes that do not answer, ``cut_off`` the switches that see nothing of the main site.
 
     ``data`` is what each host has of each service, ``copies`` what the DR repository has, ``running`` the active
-    (host, service) pairs, ``log`` everything that was asked, in order.
+    (host, service) pairs, ``log`` everything that was asked, in order. ``snapshots`` is what ``list`` tells of each
+    service, ``says`` what a person answers to a step; to others they say yes.
     """
 
     def __init__(self, network: Network) -> None:
@@ -27,10 +29,21 @@ class FakeWorld:
         self.placements: list[Placement] = []
         self.announced: Placement | None = None
         self.log: list[str] = []
+        self.snapshots: dict[str, list[Facts]] = {}
+        self.says: dict[str, str] = {}
 
     def world(self) -> World:
         """Return the world as a recovery sees it."""
-        return World(self.network, self, self.answering, self.witness, self.change, self.placements.append)
+        return World(
+            network=self.network,
+            services=self,
+            answering=self.answering,
+            witness=self.witness,
+            change=self.change,
+            decide=self.placements.append,
+            configure=self.configure,
+            people=self,
+        )
 
     def answering(self, nodes: Sequence[str]) -> tuple[str, ...]:
         """Return the nodes that are not lost."""
@@ -53,7 +66,8 @@ class FakeWorld:
         self.log.append(f"{verb} {service} on {host}")
         if verb == "start" and (host, service) not in self.data:
             raise RecoveryError("there is no data", where=host)
-        (self.running.add if verb == "start" else self.running.discard)((host, service))
+        if verb != "status":
+            (self.running.add if verb == "start" else self.running.discard)((host, service))
         return {}
 
     def restore(self, host: str, service: str, limit: float) -> Facts:  # noqa: ARG002 - Services
@@ -79,3 +93,38 @@ class FakeWorld:
         if (host, service.id) not in self.running:
             raise RecoveryError("no answer", where=service.id)
         return {"from": host}
+
+    def bring(self, service: str, point: Point, limit: float) -> Facts:  # noqa: ARG002 - Services
+        """Put a point of the past into place where the service is active."""
+        self.log.append(f"bring {service} {point.snapshot or point.moment or 'newest'}")
+        site = self.placements[-1].active[service] if self.placements else self._home(service)
+        host = self.network.hosts("services", site)[0].id
+        if (host, service) in self.running:
+            raise RecoveryError("the service still runs", where=host)
+        self.data[host, service] = self.copies[service]
+        return {"snapshot": point.snapshot or "2" * 64, "as_of": float(self.copies[service])}
+
+    def job(self, verb: str, service: str, limit: float) -> Facts:  # noqa: ARG002 - Services
+        """Copy, or tell of the snapshots."""
+        self.log.append(f"{verb} {service}")
+        return {"snapshots": self.snapshots.get(service, [])}
+
+    def configure(self, devices: Sequence[str]) -> Facts:
+        """Bring devices to their intended state."""
+        self.log.append(f"configure {', '.join(devices)}")
+        return {"changed": list(devices)}
+
+    def decide(self, step: Step, known: Mapping[str, Facts], limit: float) -> str:  # noqa: ARG002 - People
+        """Say yes, unless ``says`` has another word for the step."""
+        if self.says.get(step.id, "yes") != "yes":
+            raise RecoveryError("not agreed", where=step.id)
+        return "a person"
+
+    def report(self, step: Step, limit: float) -> str:  # noqa: ARG002 - People
+        """Say what ``says`` has for the step. Raise RecoveryError if that is nothing."""
+        if step.id not in self.says:
+            raise RecoveryError("nobody answers", where=step.id)
+        return self.says[step.id]
+
+    def _home(self, service: str) -> str:
+        return next(one.home for one in self.network.district.services if one.id == service)

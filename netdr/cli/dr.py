@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from backup.recovery.failback import failback as failback_actions
-from backup.recovery.failover import failover as failover_actions
-from backup.recovery.plan import Plan
-from backup.recovery.report import Report, figures, write
-from backup.recovery.run import Action, Done, Journal, Record, carry_out
-from backup.recovery.world import World
-from backup.remote import chosen
 from inventory import placement
-from inventory.asset import Service
-from inventory.placement import Placement
-from netdr.cli import recovery
+from netdr.cli import drrun, recovery
 from netdr.cli.chaos import chaos
 from netdr.cli.context import Context, print_json
 from netdr.cli.drill import drill
-from netdr.kernel.errors import RecoveryError, UsageError
-
-Scenario = Callable[[World, Sequence[Service], Placement], tuple[Plan, Mapping[str, Action]]]
+from netdr.cli.drplan import plan
+from netdr.cli.drrun import Wish
+from netdr.kernel.errors import RecoveryError
 
 _services = click.argument("services", nargs=-1, metavar="[SERVICE]…")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -52,10 +41,12 @@ def failover(context: Context, services: tuple[str, ...], yes: bool, as_json: bo
     """Restore services from the DR copies, start them at the DR site, announce their addresses there.
 
     Run it on the DR site's controller. It is refused while the main site still answers this controller or any unit.
-    With --json: scenario, run, lost_at, services (rto_s, rpo_s, what is allowed, kept), steps.
+    Until it is committed it can be taken back. With --json: scenario, run, lost_at, services (rto_s, rpo_s, what is
+    allowed, kept), steps.
     """
-    _confirm(context, yes, "move the services to the DR site?", "将业务切换到容灾站点？")
-    _run(context, failover_actions, services, as_json=as_json, lost_at=lost_at or time.time())
+    drrun.demand_someone(yes=yes)
+    with drrun.desk(context, "netdr dr failover", yes=yes, as_json=as_json) as at:
+        drrun.begin(at, Wish("server-room-lost", services, lost_at=lost_at or time.time()), "failover")
 
 
 @dr.command()
@@ -66,25 +57,91 @@ def failover(context: Context, services: tuple[str, ...], yes: bool, as_json: bo
 def failback(context: Context, services: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Bring services home with everything that was written at the DR site. They pause while their data moves.
 
-    With --json: as failover; the RTO counts from the beginning of the pause.
+    With --json: as failover; the RTO counts from the beginning.
     """
-    _confirm(context, yes, "move the services home?", "将业务切回主站点？")
-    _run(context, failback_actions, services, as_json=as_json, lost_at=time.time())
+    drrun.demand_someone(yes=yes)
+    with drrun.desk(context, "netdr dr failback", yes=yes, as_json=as_json) as at:
+        drrun.begin(at, Wish("failback", services), "failback")
+
+
+@dr.command()
+@click.argument("scenario")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@_yes
+@_json
+@click.option("--at", "moment", default="", metavar="TIME", help="The moment to go back to: 2026-11-23T10:05:30+08:00.")
+@click.pass_obj
+def run(context: Context, scenario: str, names: tuple[str, ...], yes: bool, as_json: bool, moment: str) -> None:  # noqa: PLR0913, PLR0917 - one argument per option
+    """Carry out the plan of any SCENARIO for services, or for the site or device NAME that is lost.
+
+    With --yes decisions are made already; what a person has to do is asked for all the same.
+    """
+    drrun.demand_someone(yes=yes)
+    with drrun.desk(context, f"netdr dr run {scenario}", yes=yes, as_json=as_json) as at:
+        drrun.begin(at, Wish(scenario, names, moment=moment), drrun.verb_of(context, scenario))
+
+
+@dr.command()
+@click.argument("name", metavar="[RUN]", default="")
+@_yes
+@_json
+@click.pass_obj
+def resume(context: Context, name: str, yes: bool, as_json: bool) -> None:
+    """Go on with a run that was stopped, killed or failed: what is done is not done again."""
+    with drrun.desk(context, "netdr dr resume", yes=yes, as_json=as_json) as at:
+        drrun.resume(at, name)
+
+
+@dr.command()
+@_yes
+@_json
+@click.pass_obj
+def undo(context: Context, yes: bool, as_json: bool) -> None:
+    """Take back a failover that is under way or not committed: the services go home as they were there.
+
+    What was written at the DR site since is left behind: netdr dr failback takes it along.
+    """
+    drrun.confirm(
+        context,
+        "take the failover back, and leave behind what was written at the DR site?",
+        "撤销切换，并放弃容灾站点期间的写入？",
+        yes=yes,
+    )
+    with drrun.desk(context, "netdr dr undo", yes=True, as_json=as_json) as at:
+        drrun.undo(at)
+
+
+@dr.command()
+@_yes
+@_json
+@click.pass_obj
+def commit(context: Context, yes: bool, as_json: bool) -> None:
+    """End the time in which the last failover can be taken back."""
+    drrun.confirm(context, "commit the failover?", "确认本次切换，不再撤销？", yes=yes)
+    with drrun.desk(context, "netdr dr commit", yes=True, as_json=as_json) as at:
+        done = drrun.commit(at)
+    if as_json:
+        print_json({"run": done.id, "epoch": done.after.epoch})
+    else:
+        click.echo(context.text(f"{done.id} is committed", f"已确认 {done.id}"))
 
 
 @dr.command()
 @_json
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:
-    """Show where each service should be active, and what its hosts say. Exit 11 if that is not so."""
+    """Show the state, where each service should be active, and what its hosts say. Exit 11 if that is not so."""
+    now, opened = drrun.standing(context)
     found = recovery.standing(context)
     epoch = placement.load(context.state, context.network.district).epoch
     sites = {host.id: host.site for host in context.network.hosts("services")}
     wrong = [name for name, row in found.items() if not _as_placed(row, sites)]
     if as_json:
-        print_json({"epoch": epoch, "services": found, "wrong": wrong})
+        print_json({"epoch": epoch, "state": now, "open": opened, "services": found, "wrong": wrong})
     else:
-        click.echo(context.text(f"epoch {epoch}", f"第 {epoch} 次决定"))
+        click.echo(context.text(f"epoch {epoch}, {now}", f"第 {epoch} 次决定，{drrun.STATES[now]}"))
+        for name in opened:
+            click.echo(context.text(f"not finished: {name}", f"未完成：{name}"))
         for name, row in found.items():
             says = row["hosts"]
             told = ", ".join(f"{host}: {state}" for host, state in says.items()) if isinstance(says, dict) else ""
@@ -110,40 +167,5 @@ def adopt(context: Context) -> None:
     placement.save(context.state, new)
 
 
-def _confirm(context: Context, yes: bool, en: str, zh: str) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("nobody to ask whether to go on", hint="say --yes")
-    click.confirm(context.text(en, zh), abort=True, err=True)
-
-
-def _run(context: Context, scenario: Scenario, names: Sequence[str], *, as_json: bool, lost_at: float) -> None:
-    services = chosen(context.network.district.services, names, "service")
-    now = placement.load(context.state, context.network.district)
-    plan, actions = scenario(recovery.world(context), services, now)
-    run = datetime.now(UTC).strftime(f"{plan.scenario}-%Y%m%dT%H%M%SZ")
-    told: list[Done] = []
-    with closing(Journal(context.state / "journal" / "recovery.db")) as journal:
-
-        def tell(done: Done) -> None:
-            told.append(done)
-            result = context.text("failed", "失败") if done.failure else f"{done.ended - done.started:.1f} s"
-            click.echo(f"{done.step.title.of(context.language)} … {result}", err=True)
-
-        try:
-            carry_out(plan, actions, Record(journal, run, tell))
-        finally:
-            found = figures(context.network, [service.id for service in services], lost_at, told)
-            report = Report(plan.scenario, run, lost_at, found, tuple(told))
-            path = write(report, context.network, context.state / "reports", context.language)
-            click.echo(context.text(f"report: {path}", f"报告：{path}"), err=True)
-    if as_json:
-        print_json(report.as_dict())
-        return
-    for name, row in found.items():
-        rpo = "–" if row.rpo_s is None else f"{row.rpo_s} s"
-        click.echo(f"{name}: RTO {row.rto_s} s ({row.rto_allowed_s} s), RPO {rpo} ({row.rpo_allowed_s} s)")
-
-
 dr.add_command(chaos)
+dr.add_command(plan)

@@ -11,13 +11,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from backup import remote
-from backup.recovery.world import Facts, World
+from backup.recovery import points
+from backup.recovery.world import Facts, Nobody, People, Point, World
+from backup.snapshots import LATEST
+from backup.stream.extract import NEWEST
+from backup.verbs import WHERE
 from inventory import placement
 from inventory.asset import Postgres, Service
+from inventory.holding import services_host
 from inventory.network import Network
 from inventory.placement import Placement
 from netdr.cli.context import Context
@@ -30,16 +37,18 @@ _TRIES, _TRY_S = 3, 1.0
 _SSH = 22
 
 
-def world(context: Context) -> World:
-    """Return the world as the controller that this runs on can touch it."""
+def world(context: Context, people: People | None = None) -> World:
+    """Return the world as the controller that this runs on can touch it; without ``people`` nobody can be asked."""
     network, state = context.network, context.state
     return World(
         network=network,
-        services=_Services(network, remote.over_ssh(network, context.inventory, state)),
+        services=_Services(network, remote.over_ssh(network, context.inventory, state), state),
         answering=partial(answering, network),
         witness=partial(witness.reached, network, state),
         change=partial(_change, context),
         decide=partial(_decide, context),
+        configure=partial(_configure, context),
+        people=people or Nobody(),
     )
 
 
@@ -97,12 +106,25 @@ def _change(context: Context, wanted: Placement) -> Facts:
     return {"changed": list(report.of("changed")), "not_reached": absent, "plan": report.plan}
 
 
+def _configure(context: Context, devices: Sequence[str]) -> Facts:
+    """Bring devices to their intended state, in one transaction."""
+    network = context.network
+    now = placement.load(context.state, network.district)
+    with engine.opened(network, now, context.secrets, context.state) as fleet:
+        fleet.free(devices)
+        report = fleet.deploy(fleet.plan_change(devices))
+    if report.failures:
+        raise Problems(report.failures)
+    return {"changed": list(report.of("changed")), "plan": report.plan}
+
+
 @dataclass(frozen=True)
 class _Services:
     """See ``backup.recovery.world.Services``."""
 
     network: Network
     hosts: remote.Hosts
+    state: Path
 
     def control(self, host: str, service: str, verb: str, limit: float) -> Facts:
         """Run the service's own executable on its host."""
@@ -126,10 +148,46 @@ class _Services:
             left = limit - (time.monotonic() - begun)
             return {**remote.restore(self.hosts, host, service, limit=left), "stream": str(error)}
 
+    def bring(self, service: str, point: Point, limit: float) -> Facts:
+        """Have the host where the service is active restore a point, from the DR site's copies or its stream."""
+        target = services_host(self.network, self._active(service))
+        snapshot = point.snapshot
+        if not snapshot and self._streamed(service):
+            return self._streamed_point(service, target, point.moment or NEWEST, limit)
+        if point.moment:
+            rows = cast("Sequence[points.Row]", self.job("list", service, limit)["snapshots"])
+            snapshot = str(points.last_before(rows, service, datetime.fromisoformat(point.moment))["snapshot"])
+        return remote.restore(self.hosts, target, service, remote.Choice(snapshot or LATEST), limit)
+
+    def _streamed_point(self, service: str, target: str, moment: str, limit: float) -> Facts:
+        """Put a moment of the stream into place: only the DR host has it, so it travels home as a snapshot."""
+        away = services_host(self.network, self._asset(service).standby)
+        if target == away:
+            return remote.restore(self.hosts, target, service, remote.Choice(at=moment), limit)
+        reports = remote.rewind(self.hosts, away, target, service, ("--at", moment))
+        return remote.facts(reports[-1:])
+
+    def job(self, verb: str, service: str, limit: float) -> Facts:
+        """Have the host do it that the verb is for; what both sites do, the DR host."""
+        asset = self._asset(service)
+        where = "standby" if WHERE[verb] == "both" else WHERE[verb]
+        found = remote.hosts_of(self.network, placement.load(self.state, self.network.district), where, [asset])
+        if not found:
+            raise RecoveryError(f"nothing to {verb}", where=service, why="it is active at the DR site")
+        only = self.hosts.ask(next(iter(found)), remote.Order(verb, (service,), limit=limit))[0]
+        if only.problems:
+            raise Problems(only.problems)
+        return only.facts
+
+    def _active(self, service: str) -> str:
+        return placement.load(self.state, self.network.district).active[service]
+
+    def _asset(self, service: str) -> Service:
+        return next(one for one in self.network.district.services if one.id == service)
+
     def _streamed(self, service: str) -> bool:
-        district = self.network.district
-        asset = next(one for one in district.services if one.id == service)
-        policy = next(one for one in district.protections if one.id == asset.protection)
+        asset = self._asset(service)
+        policy = next(one for one in self.network.district.protections if one.id == asset.protection)
         return policy.stream and any(isinstance(one, Postgres) for one in asset.data)
 
     def carry(self, source: str, target: str, service: str, limit: float) -> Facts:

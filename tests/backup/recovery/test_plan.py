@@ -1,6 +1,7 @@
 import pytest
 
-from backup.recovery.plan import Plan, Step, failback_plan, failover_plan
+from backup.recovery import scenario
+from backup.recovery.plan import Plan, Step
 from inventory.entry import Name
 from netdr.kernel.errors import RecoveryError
 
@@ -33,7 +34,7 @@ def test_twins_are_refused() -> None:
 
 
 def test_failover_announces_only_what_serves_and_fences_before_it_starts() -> None:
-    plan = failover_plan(["approval", "portal"])
+    plan = scenario.load_all()["server-room-lost"].plan(["approval", "portal"])
 
     for service in ("approval", "portal"):
         assert position(plan, "fence") < position(plan, f"start:{service}") < position(plan, "switch")
@@ -42,17 +43,19 @@ def test_failover_announces_only_what_serves_and_fences_before_it_starts() -> No
 
 
 def test_failback_stops_writing_before_it_carries_the_data() -> None:
-    plan = failback_plan(["approval"])
+    plan = scenario.load_all()["failback"].plan(["approval"])
 
-    order = ["ready", "withdraw", "freeze:approval", "carry:approval", "start:approval", "switch", "verify:approval"]
-    assert [step.id for step in plan.steps] == order
+    order = [step.id for step in plan.steps]
+    assert order[:5] == ["ready", "decide", "quiet:approval", "withdraw", "freeze:approval"]
+    assert order[5:] == ["carry:approval", "start:approval", "record", "switch", "verify:approval"]
 
 
 def test_each_step_counts_as_a_phase_of_the_recovery() -> None:
-    phases = {step.id: step.phase for step in failover_plan(["approval"]).steps}
+    phases = {step.id: step.phase for step in scenario.load_all()["server-room-lost"].plan(["approval"]).steps}
 
     assert phases == {
         "detect": "detect",
+        "decide": "decide",
         "fence": "fence",
         "restore:approval": "fetch",
         "start:approval": "start",

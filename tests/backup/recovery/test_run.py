@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from backup.recovery.plan import Plan, Step
-from backup.recovery.run import PAUSE, Action, Done, Facts, Journal, Record, carry_out
+from backup.recovery.run import PAUSE, Action, Done, Journal, Record, carry_out
+from backup.recovery.world import Facts
 from inventory.entry import Name
 from netdr.kernel.errors import Problems, RecoveryError
 
