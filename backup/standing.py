@@ -10,6 +10,7 @@ from backup import arrivals, brake
 from backup.duty import Duty, Role
 from backup.gaps import Gap, gaps
 from backup.ledger import Line, last
+from inventory.asset import DRILL_GRACE
 from netdr.kernel.errors import BackupError, NetdrError, ProofError
 
 # What a line that is no failure says was done well.
@@ -156,6 +157,12 @@ def _ages(duty: Duty, standing: Standing, now: datetime, where: str) -> list[Net
         elif age > limit:
             why = f"the promise is {limit} s"
             problems.append(BackupError(f"{what} is {age:.0f} s old", where=where, why=why, hint=hint))
+    every, drilled = promise.drill.every if promise.drill else 0, _age(standing.drilled, now)
+    # That there never was a drill is an alert after a week; a district that is being set up has broken nothing.
+    if every and drilled is not None and drilled > every + DRILL_GRACE:
+        why = f"the promise is {every} s"
+        what = f"the recovery of {name} was last drilled {drilled:.0f} s ago"
+        problems.append(BackupError(what, where=where, why=why, hint=f"netdr dr drill {name}"))
     unread = _age(standing.unread, now)
     if unread is not None and unread > promise.proof.read_within:
         why = f"the promise is {promise.proof.read_within} s"
@@ -169,6 +176,9 @@ def _troubles(duty: Duty, standing: Standing, where: str) -> list[NetdrError]:
     problems: list[NetdrError] = [gap.error(where) for gap in standing.lost]
     if duty.role == "standby" and standing.proof == "failed":
         problems.append(ProofError(f"the last proof of {name} failed", where=where, hint=f"netdr backup verify {name}"))
+    if duty.role == "standby" and standing.drill == "failed":
+        hint = f"netdr dr drill {name} says where it stops"
+        problems.append(ProofError(f"in the last drill {name} did not come back", where=where, hint=hint))
     hint = f"netdr backup list {name}"
     problems += [
         BackupError(f"snapshot {source[:8]} of {name} is quarantined", where=where, why=why, hint=hint)

@@ -25,11 +25,23 @@ class Record(Entry):
     get: Annotated[str, StringConstraints(pattern=r"^/\S*$")]
 
 
+class Write(Entry):
+    """What a user may send through a service: ``body``, as JSON, to the page ``post``. Afterwards ``sql`` is true.
+
+    Only drills send it, into restored data that is thrown away.
+    """
+
+    post: Annotated[str, StringConstraints(pattern=r"^/\S*$")]
+    body: dict[str, str | int | float | bool]
+    sql: str
+
+
 class Postgres(Entry):
     """A PostgreSQL database. ``queries`` must return a row that is true when it is restored.
 
     ``canary`` is a query for the time (timestamptz) of its newest heartbeat row: restored, it is the RPO measured.
-    ``records`` are read through the service and compared with what the restored database holds.
+    ``records`` are read through the service and compared with what the restored database holds; ``writes`` are sent
+    through it in a drill.
     """
 
     kind: Literal["postgresql"]
@@ -37,6 +49,7 @@ class Postgres(Entry):
     queries: dict[str, str] = Field(default_factory=dict)
     canary: str = ""
     records: dict[str, Record] = Field(default_factory=dict)
+    writes: dict[str, Write] = Field(default_factory=dict)
 
 
 class Files(Entry):
@@ -138,6 +151,10 @@ class Proof(Entry):
     depth: Level = "v4"
     every: Duration
     read_within: Duration
+
+
+# Seconds by which a drill may be late: timers of long jobs keep to days of the month, and what failed is tried again.
+DRILL_GRACE = 2 * 86400
 
 
 class Drill(Entry):

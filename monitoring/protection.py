@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from inventory.asset import Asset, Protection, Service
+from inventory.asset import DRILL_GRACE, Asset, Protection, Service
 from inventory.holding import holder
 from inventory.network import Network
 from monitoring.daemons import EXPORTER
 
 # Each asking starts a program on the host, and nothing about backups changes within seconds.
 INTERVAL, TIMEOUT = "60s", "50s"
-
-# Seconds. Timers of long jobs keep to days of the month, and a drill that failed is tried again.
-DRILL_GRACE = 2 * 86400
 
 Document = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ Facts = Mapping[str, object]
 HEALTH = "/health"
 # Seconds. What must be refused is believed to be after the first; what must be answered gets more on a busy host.
 _REFUSED, _ANSWERED = 1.0, 15.0
+# RFC 9110, 15.3: the request was received, understood and accepted.
+_TAKEN = range(200, 300)
 
 
 @dataclass
@@ -112,11 +115,12 @@ class Rehearsed:
         """Ask the databases, read records and pages through the service, let every unit use it or be refused.
 
         Facts: ``queries``, ``records``, ``pages``, ``units`` (that used it), ``refused`` (connections that the policy
-        forbids and that did not come about). Raise Problems with everything that is not as it should be.
+        forbids and that did not come about), ``writes`` (and which unit made them). Raise Problems with everything that
+        is not as it should be.
         """
         problems: list[NetdrError] = []
         facts: dict[str, object] = {}
-        for look in (self._asked, self._used):
+        for look in (self._asked, self._used, self._written):
             try:
                 facts |= look()
             except Problems as error:
@@ -150,6 +154,24 @@ class Rehearsed:
             raise Problems(wrong)
         used = sorted({f"{guest.name} ({guest.sample.address})" for guest, one in flows if one.permitted})
         return {"units": used, "refused": sum(not one.permitted for _, one in flows)}
+
+    def _written(self) -> Facts:
+        """Send what the inventory says that users may send, and look for it in the database; after all reading."""
+        writer = self._reader()
+        if not (isinstance(writer, Guest) and self.cluster):
+            return {"writes": {}}
+        made: dict[str, str] = {}
+        for one in self.databases:
+            for name, wanted in one.writes.items():
+                visit = Visit(writer, self.address, self._port(), _ANSWERED, wanted.post, json.dumps(wanted.body))
+                (answer,) = room.visited(self.bubble, [visit])
+                there = self.cluster.query(wanted.sql, one.database)[:1]
+                if answer.status not in _TAKEN or there != [["t"]]:
+                    why = f"status {answer.status}{answer.why and f': {answer.why}'}; '{wanted.sql}' answers {there}"
+                    what = f"the write '{name}' does not reach the restored database '{one.database}'"
+                    raise ProofError(what, where=f"{writer.name} to {self.address}{wanted.post}", why=why)
+                made[name] = writer.name
+        return {"writes": made}
 
     def _visit(self, guest: Guest, one: Try) -> Visit:
         path = HEALTH if one.permitted and one.port == self._port() else ""

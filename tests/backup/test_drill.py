@@ -177,6 +177,13 @@ def test_the_ledger_tells_when_a_service_was_last_drilled(tmp_path: Path) -> Non
     ledger.add("drill", MARCH.replace(day=2), {"run": "two", "result": "failed", "why": "no copy"})
     found = standing.stand("standby", ledger.lines())
     assert (found.drilled, found.drill) == (MARCH, "failed")
+    duty = book_of(load.network(LINWU), "store-b").duties["registry"]
+    words = "\n".join(str(problem) for problem in standing.judge(duty, found, MARCH.replace(month=4, day=5), "store-b"))
+    # 30 days are promised, two are grace: on 5 April it is 35.
+    assert "the recovery of registry was last drilled 3024000 s ago" in words
+    assert "in the last drill registry did not come back" in words
+    early = standing.judge(duty, found, MARCH.replace(month=4, day=1), "store-b")
+    assert "last drilled" not in "\n".join(str(problem) for problem in early)
     text = metrics.text({("registry", "standby"): found}, {})
     labels = '{asset="registry",role="standby"}'
     assert f"netdr_backup_drilled_timestamp_seconds{labels} {MARCH.timestamp()}\n" in text
