@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
-from backup import folder, host, throwaway
+from backup import folder, host, throwaway, tree
 from backup.bubble import blow
 from backup.drill import record, room
 from backup.drill.exercise import Exercise
@@ -110,7 +109,7 @@ class _Stage:
             for duty in wanted:
                 if isinstance(duty.asset, Service):
                     own = work / duty.asset.id
-                    own.mkdir(mode=0o711)
+                    tree.passable(own)
                     address = self.exercise.services[duty.asset.id]
                     steps = Steps(duty.asset.id, self.progress)
                     rehearsed.append(
@@ -137,19 +136,19 @@ def _carried_out(
         for does, act in (("restore", one.restore), ("start", one.start), ("verify", one.verify))
     }
     wanted = plan([one.duty for one in rehearsed])
-    journal = rehearsed[0].work.parent / "journal.db"
-    with closing(Journal(journal)) as open_, ThreadPoolExecutor(1) as pool:
-        running = pool.submit(carry_out, wanted, actions, Record(open_, run_id, tell))
+
+    def stop() -> None:
+        stopped.set()
+        host.stop_all()
+
+    with closing(Journal(rehearsed[0].work.parent / "journal.db")) as journal, suppress(Problems):
         try:
-            running.result()
+            carry_out(wanted, actions, Record(journal, run_id, tell, stop=stop))
         except KeyboardInterrupt:
-            stopped.set()
-            host.stop_all()
             why = "nothing of it is left, and production was not touched"
             raise StoppedError("the drill was stopped", why=why, hint="run it again") from None
-        except Problems as error:
-            return told, tuple(_flat(error))
-    return told, ()
+    # What was not begun because of them need not be said: each service's result says how far it came.
+    return told, [problem for done in told if done.failure for problem in _flat(done.failure)]
 
 
 def _flat(error: NetdrError) -> Iterator[NetdrError]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import snapshots
+from backup import snapshots, tree
 from backup.bubble import Bubble
 from backup.drill import room
 from backup.drill.exercise import Try
@@ -92,7 +92,7 @@ class Rehearsed:
         except NetdrError as error:
             # As a failover does: an older state is better than none, and the report says why.
             again = self.work / "again"
-            again.mkdir(mode=0o711)
+            tree.passable(again)
             return replace(fetch, work=again).snapshot(snapshots.LATEST), str(error)
 
     def _reached(self, as_of: datetime, canaries: Mapping[str, object]) -> datetime:

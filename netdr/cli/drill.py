@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 import click
@@ -85,7 +85,7 @@ def _figures(
 def _line(context: Context, name: str, one: record.Result, row: ServiceFigures | None) -> str:
     if row is None:
         return context.text(f"! {name}: failed: {one.why}", f"! {name}：演练失败：{one.why}")
-    phases = _phases(context, one.seconds)
+    phases = context.text(", ", "，").join(_phases(context, one.seconds))
     rpo = "–" if row.rpo_s is None else f"{row.rpo_s:.1f} s"
     mark = " " if row.kept else "!"
     figures_en = f"RTO {row.rto_s:.1f} s ({row.rto_allowed_s} s), RPO {rpo} ({row.rpo_allowed_s} s)"
@@ -93,9 +93,9 @@ def _line(context: Context, name: str, one: record.Result, row: ServiceFigures |
     return context.text(f"{mark} {name}: {figures_en}; {phases}", f"{mark} {name}：{figures_zh}；{phases}")
 
 
-def _phases(context: Context, seconds: Mapping[str, float]) -> str:
+def _phases(context: Context, seconds: Mapping[str, float]) -> Iterator[str]:
     names = {"fetch": "取回", "start": "启动", "verify": "验证"}
-    return ", ".join(f"{context.text(phase, names.get(phase, phase))} {took:.1f} s" for phase, took in seconds.items())
+    return (f"{context.text(phase, names[phase])} {took:.1f} s" for phase, took in seconds.items())
 
 
 @click.command("drill", hidden=True)
