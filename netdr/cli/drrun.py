@@ -195,7 +195,7 @@ def _stopper(at: Desk) -> Callable[[], object]:
 def _reported(at: Desk, run: Run, plan: Plan) -> Report:
     found = figures(at.context.network, run.services, run.lost_at, at.told)
     name = run.id if plan.scenario == run.plan.scenario else f"{run.id}-undo"
-    return Report(plan.scenario, name, run.lost_at, found, tuple(at.told))
+    return Report(plan.scenario, name, run.lost_at, found, tuple(at.told), plan.steps)
 
 
 def _report(at: Desk, run: Run, plan: Plan) -> None:
