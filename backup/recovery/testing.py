@@ -17,7 +17,7 @@ class FakeWorld:
 
     ``data`` is what each host has of each service, ``copies`` what the DR repository has, ``running`` the active
     (host, service) pairs, ``log`` everything that was asked, in order. ``snapshots`` is what ``list`` tells of each
-    service, ``says`` what a person answers to a step; to others they say yes.
+    service, ``says`` what a person answers to a step; to others they say yes. What begins as ``fails`` says breaks.
     """
 
     def __init__(self, network: Network) -> None:
@@ -31,6 +31,7 @@ class FakeWorld:
         self.log: list[str] = []
         self.snapshots: dict[str, list[Facts]] = {}
         self.says: dict[str, str] = {}
+        self.fails = ""
 
     def world(self) -> World:
         """Return the world as a recovery sees it."""
@@ -40,10 +41,21 @@ class FakeWorld:
             answering=self.answering,
             witness=self.witness,
             change=self.change,
-            decide=self.placements.append,
+            decide=self.record,
             configure=self.configure,
             people=self,
         )
+
+    def note(self, line: str) -> None:
+        """Write down what was asked. Raise RecoveryError if it begins with what ``fails`` says."""
+        self.log.append(line)
+        if self.fails and line.startswith(self.fails):
+            raise RecoveryError("it broke", where=line)
+
+    def record(self, placement: Placement) -> None:
+        """Record a placement."""
+        self.note(f"record {placement.epoch}")
+        self.placements.append(placement)
 
     def answering(self, nodes: Sequence[str]) -> tuple[str, ...]:
         """Return the nodes that are not lost."""
@@ -57,13 +69,13 @@ class FakeWorld:
 
     def change(self, placement: Placement) -> Facts:
         """Announce the services where the placement says."""
-        self.log.append(f"change {placement.epoch}")
+        self.note(f"change {placement.epoch}")
         self.announced = placement
         return {"changed": 1}
 
     def control(self, host: str, service: str, verb: str, limit: float) -> Facts:  # noqa: ARG002 - Services
         """Start or stop; nothing starts without data."""
-        self.log.append(f"{verb} {service} on {host}")
+        self.note(f"{verb} {service} on {host}")
         if verb == "start" and (host, service) not in self.data:
             raise RecoveryError("there is no data", where=host)
         if verb != "status":
@@ -72,7 +84,7 @@ class FakeWorld:
 
     def restore(self, host: str, service: str, limit: float) -> Facts:  # noqa: ARG002 - Services
         """Put the copy in place."""
-        self.log.append(f"restore {service} on {host}")
+        self.note(f"restore {service} on {host}")
         if service not in self.copies:
             raise RecoveryError("there is no copy", where=service)
         self.data[host, service] = self.copies[service]
@@ -80,7 +92,7 @@ class FakeWorld:
 
     def carry(self, source: str, target: str, service: str, limit: float) -> Facts:  # noqa: ARG002 - Services
         """Move the last state; a service that still runs is refused, as it would go on changing."""
-        self.log.append(f"carry {service} to {target}")
+        self.note(f"carry {service} to {target}")
         if (source, service) in self.running:
             raise RecoveryError("the service still runs", where=source)
         self.data[target, service] = self.data[source, service]
@@ -96,7 +108,7 @@ class FakeWorld:
 
     def bring(self, service: str, point: Point, limit: float) -> Facts:  # noqa: ARG002 - Services
         """Put a point of the past into place where the service is active."""
-        self.log.append(f"bring {service} {point.snapshot or point.moment or 'newest'}")
+        self.note(f"bring {service} {point.snapshot or point.moment or 'newest'}")
         site = self.placements[-1].active[service] if self.placements else self._home(service)
         host = self.network.hosts("services", site)[0].id
         if (host, service) in self.running:
@@ -106,12 +118,12 @@ class FakeWorld:
 
     def job(self, verb: str, service: str, limit: float) -> Facts:  # noqa: ARG002 - Services
         """Copy, or tell of the snapshots."""
-        self.log.append(f"{verb} {service}")
+        self.note(f"{verb} {service}")
         return {"snapshots": self.snapshots.get(service, [])}
 
     def configure(self, devices: Sequence[str]) -> Facts:
         """Bring devices to their intended state."""
-        self.log.append(f"configure {', '.join(devices)}")
+        self.note(f"configure {', '.join(devices)}")
         return {"changed": list(devices)}
 
     def decide(self, step: Step, known: Mapping[str, Facts], limit: float) -> str:  # noqa: ARG002 - People

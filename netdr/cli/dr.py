@@ -9,14 +9,17 @@ from pathlib import Path
 
 import click
 
+from backup.recovery.wish import Wish
 from inventory import placement
 from netdr.cli import drrun, recovery
 from netdr.cli.chaos import chaos
 from netdr.cli.context import Context, print_json
 from netdr.cli.drill import drill
 from netdr.cli.drplan import plan
-from netdr.cli.drrun import Wish
 from netdr.kernel.errors import RecoveryError
+
+# The scenarios that have verbs of their own.
+FAILOVER, FAILBACK = "server-room-lost", "failback"
 
 _services = click.argument("services", nargs=-1, metavar="[SERVICE]…")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -45,8 +48,8 @@ def failover(context: Context, services: tuple[str, ...], yes: bool, as_json: bo
     allowed, kept), steps.
     """
     drrun.demand_someone(yes=yes)
-    with drrun.desk(context, "netdr dr failover", yes=yes, as_json=as_json) as at:
-        drrun.begin(at, Wish("server-room-lost", services, lost_at=lost_at or time.time()), "failover")
+    with drrun.desk(context, "netdr dr failover", yes=yes) as at:
+        drrun.show(context, at.begin(Wish(FAILOVER, services, lost_at=lost_at or time.time())), as_json=as_json)
 
 
 @dr.command()
@@ -60,8 +63,8 @@ def failback(context: Context, services: tuple[str, ...], yes: bool, as_json: bo
     With --json: as failover; the RTO counts from the beginning.
     """
     drrun.demand_someone(yes=yes)
-    with drrun.desk(context, "netdr dr failback", yes=yes, as_json=as_json) as at:
-        drrun.begin(at, Wish("failback", services), "failback")
+    with drrun.desk(context, "netdr dr failback", yes=yes) as at:
+        drrun.show(context, at.begin(Wish(FAILBACK, services)), as_json=as_json)
 
 
 @dr.command()
@@ -77,8 +80,8 @@ def run(context: Context, scenario: str, names: tuple[str, ...], yes: bool, as_j
     With --yes decisions are made already; what a person has to do is asked for all the same.
     """
     drrun.demand_someone(yes=yes)
-    with drrun.desk(context, f"netdr dr run {scenario}", yes=yes, as_json=as_json) as at:
-        drrun.begin(at, Wish(scenario, names, moment=moment), drrun.verb_of(context, scenario))
+    with drrun.desk(context, f"netdr dr run {scenario}", yes=yes) as at:
+        drrun.show(context, at.begin(Wish(scenario, names, moment=moment)), as_json=as_json)
 
 
 @dr.command()
@@ -88,8 +91,8 @@ def run(context: Context, scenario: str, names: tuple[str, ...], yes: bool, as_j
 @click.pass_obj
 def resume(context: Context, name: str, yes: bool, as_json: bool) -> None:
     """Go on with a run that was stopped, killed or failed: what is done is not done again."""
-    with drrun.desk(context, "netdr dr resume", yes=yes, as_json=as_json) as at:
-        drrun.resume(at, name)
+    with drrun.desk(context, "netdr dr resume", yes=yes) as at:
+        drrun.show(context, at.resume(name), as_json=as_json)
 
 
 @dr.command()
@@ -107,8 +110,8 @@ def undo(context: Context, yes: bool, as_json: bool) -> None:
         "撤销切换，并放弃容灾站点期间的写入？",
         yes=yes,
     )
-    with drrun.desk(context, "netdr dr undo", yes=True, as_json=as_json) as at:
-        drrun.undo(at)
+    with drrun.desk(context, "netdr dr undo", yes=True) as at:
+        drrun.show(context, at.undo(), as_json=as_json)
 
 
 @dr.command()
@@ -118,8 +121,8 @@ def undo(context: Context, yes: bool, as_json: bool) -> None:
 def commit(context: Context, yes: bool, as_json: bool) -> None:
     """End the time in which the last failover can be taken back."""
     drrun.confirm(context, "commit the failover?", "确认本次切换，不再撤销？", yes=yes)
-    with drrun.desk(context, "netdr dr commit", yes=True, as_json=as_json) as at:
-        done = drrun.commit(at)
+    with drrun.desk(context, "netdr dr commit", yes=True) as at:
+        done = at.commit()
     if as_json:
         print_json({"run": done.id, "epoch": done.after.epoch})
     else:

@@ -17,6 +17,7 @@ from inventory.network import Network
 from netdr.kernel.errors import Problems, RecoveryError, UsageError
 
 ROOT = Path(__file__).parents[3]
+PLANS = scenario.load_all()
 MOMENT = "2026-11-23T10:05:30+08:00"
 
 
@@ -43,7 +44,7 @@ def lose_main_site(fake: FakeWorld) -> None:
 def go(fake: FakeWorld, tmp_path: Path, verb: str, subject: str = "") -> tuple[Done, ...]:
     services = chosen(fake.network.district.services, [])
     now = fake.placements[-1] if fake.placements else placement.home(fake.network.district)
-    found = scenario.load_all()["server-room-lost" if verb == "failover" else verb]
+    found = PLANS["server-room-lost" if verb == "failover" else verb]
     plan = found.plan([service.id for service in services])
     scene = Scene(fake.world(), services, now, moved(found, services, now), subject, MOMENT)
     journal = Journal(tmp_path / f"{verb}.db")
@@ -173,7 +174,7 @@ def test_who_decides_late_must_see_the_loss_again(fake: FakeWorld) -> None:
     services = chosen(fake.network.district.services, [])
     now = placement.home(fake.network.district)
     scene = Scene(fake.world(), services, now, now)
-    step = next(one for one in scenario.load_all()["server-room-lost"].plan([]).steps if one.id == "decide")
+    step = next(one for one in PLANS["server-room-lost"].plan([]).steps if one.id == "decide")
 
     main_still_lost(scene, step, FRESH)
     with pytest.raises(RecoveryError, match="main site still answers"):
