@@ -1,0 +1,230 @@
+"""``netdr dr watch``, ``confirm`` and ``guard``: never two active sites.
+
+On every controller a watch looks after the hosts; on every services host a guard does what it is told.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import click
+
+from backup import remote
+from backup.guard import host as guarding
+from backup.guard import hosts, memory, watch
+from backup.guard.book import Book, book_of, witnesses
+from backup.guard.decide import Order, Pace, Right
+from backup.guard.files import Place, Standing
+from backup.guard.hosts import Heard
+from backup.guard.watch import Cast, Parts, View
+from backup.host import LocalShell
+from backup.postgres import main_cluster
+from backup.repository import write_private
+from backup.stream.daemon import Daemon
+from inventory import placement
+from inventory.placement import Placement
+from netdr.cli import recovery
+from netdr.cli.context import Context, print_json
+from netdr.kernel.errors import RecoveryError
+from nornir_tasks import engine, witness
+
+# Seconds between two glances at the file with the placement: what is decided here is told at once.
+_GLANCE = 0.5
+
+
+def cast(context: Context, pace: Pace | None = None) -> Cast:
+    """Return who is watched by the controller that this runs on."""
+    network, pace = context.network, pace or Pace()
+    me = engine.controller(network)
+    others = tuple(node.id for node in network.hosts("controller") if node.id != me)
+    books = {node.id: book_of(network, node.id, pace) for node in network.hosts("services")}
+    return Cast(others, books, tuple(witnesses(network)), pace)
+
+
+def parts(context: Context, who: Cast) -> Parts:
+    """Return what the controller that this runs on works with."""
+    network, state = context.network, context.state
+    shell, me = remote.over_ssh(network, context.inventory, state).shell, engine.controller(network)
+
+    def peer(other: str) -> Placement:
+        file = state.resolve() / placement.FILE
+        result = shell(other).run(["sh", "-c", 'test ! -e "$1" || cat "$1"', "sh", str(file)], limit=hosts.LIMIT)
+        if result.code != 0:
+            raise RecoveryError("the other controller's placement cannot be read", where=other, why=result.last_words)
+        return placement.parse(result.out, file, network.district) if result.out else placement.home(network.district)
+
+    def exchange(name: str, order: Order, life: str) -> Heard | None:
+        return hosts.exchange(shell(name), me, order, life)
+
+    return Parts(
+        load=partial(placement.load, state, network.district),
+        save=partial(placement.save, state),
+        peer=peer,
+        answering=partial(recovery.answering, network),
+        witness=partial(witness.reached, network, state),
+        exchange=exchange,
+        hand_over=lambda name: hosts.hand_over(shell(name), who.books[name]),
+    )
+
+
+@click.command(name="watch")
+@click.option("--once", is_flag=True, help="Look once, say what was found, and end.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: print what was found for programs.")
+@click.pass_obj
+def watch_(context: Context, once: bool, as_json: bool) -> None:
+    """Watch over the services hosts from this controller: never two active sites.
+
+    Every few seconds: take over a newer placement from the other controllers, renew what the hosts may serve, tell a
+    site that comes back what was decided without it. It goes on until it is ended. With --once and --json: epoch,
+    right, sight, waits, hosts, problems.
+    """
+    who = cast(context)
+    work, view, told = parts(context, who), memory.load(context.state) or View(), None
+    while True:
+        began, file = time.monotonic(), context.state / placement.FILE
+        epoch = work.load().epoch
+        if memory.confirmed(context.state, epoch):
+            view = View(Right(in_step=True, had=work.now()), view.sight, view.known, view.heard)
+        view = watch.look(work, who, view)
+        memory.save(context.state, view, work.load().epoch)
+        lines = _lines(context, view, work.load().epoch)
+        if once:
+            if as_json:
+                print_json(json.loads((context.state / memory.FILE).read_text(encoding="utf-8")))
+            else:
+                click.echo("\n".join(lines))
+            return
+        if lines != told:
+            click.echo("\n".join(lines))
+        told, changed = lines, _changed(file)
+        while time.monotonic() < began + who.pace.every and _changed(file) == changed:
+            time.sleep(_GLANCE)
+
+
+def _changed(file: Path) -> int:
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def _lines(context: Context, view: View, epoch: int) -> list[str]:
+    """Return how things are, for people; the same as long as nothing changes."""
+    text = context.text
+    if view.right.entitled:
+        may = text("may confirm what the hosts serve", "可确认各主机的主用权")
+    elif view.right.in_step:
+        may = text("reaches no majority of the witnesses: confirms nothing", "未能联系到多数见证单位，暂不确认")
+    else:
+        hint = text(f"or for netdr dr confirm --epoch {epoch}", f"或由人工执行 netdr dr confirm --epoch {epoch}")
+        may = text("waits for every other controller, ", "等待联系上其他全部控制机，") + hint
+    waits = ", ".join(sorted(view.waits))
+    lines = [text(f"epoch {epoch}: {may}", f"第 {epoch} 次决定：{may}")]
+    if waits:
+        lines.append(text(f"not settled, because of {waits}", f"尚未生效，仍须等待：{waits}"))
+    for name, heard in sorted(view.heard.items()):
+        serves = ", ".join(heard.standing.may) or text("nothing", "无")
+        lines.append(text(f"{name}: may serve {serves}", f"{name}：可提供 {serves}"))
+    return [*lines, *view.problems]
+
+
+@click.command()
+@click.option(
+    "--epoch", type=int, required=True, help="The number of the newest decision, as netdr dr status shows it."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def confirm(context: Context, epoch: int, yes: bool) -> None:
+    """Say that this controller knows the newest decision, when another controller cannot be asked.
+
+    A controller that has booted or was cut off does not know what was decided without it, and lets no host begin to
+    serve until it has heard every other controller. If one of them is gone for good, a person has to know.
+    """
+    own = placement.load(context.state, context.network.district).epoch
+    if epoch != own:
+        hint = "netdr dr status on the controller that is right; what is decided there comes here by itself"
+        raise RecoveryError(f"this controller knows of epoch {own}, not of epoch {epoch}", hint=hint)
+    if not yes:
+        what = context.text(
+            "has nobody moved services elsewhere since? if somebody has, two sites serve at once",
+            "确认此后无人将业务切换到别处？如已切换，将出现双主",
+        )
+        click.confirm(what, abort=True, err=True)
+    memory.confirm(context.state, epoch, getpass.getuser())
+    click.echo(context.text(f"epoch {epoch} is confirmed", f"已确认第 {epoch} 次决定"))
+
+
+@click.group()
+def guard() -> None:
+    """Ask the guard of this services host: what it may serve, and nothing else."""
+
+
+@guard.command(hidden=True)
+def accept() -> None:
+    """Take this host's book from standard input, and make sure that its guard runs with it."""
+    place, book = Place(), Book.load(sys.stdin.read(), "-")
+    daemon, shell = _daemon(place), LocalShell(book.host)
+    fresh = write_private(place.book, book.dump())
+    place.orders.mkdir(parents=True, exist_ok=True)
+    if fresh and daemon.running():
+        daemon.stop(shell)
+    daemon.ensure(shell)
+
+
+@guard.command(hidden=True)
+def run() -> None:
+    """Guard this host until it is ended."""
+    place = Place()
+    book = place.load_book()
+    shell = LocalShell(book.host)
+    guarding.run(guarding.Guard(book, place, shell, lambda: main_cluster(shell)), click.echo)
+
+
+@guard.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+@click.pass_obj
+def status(context: Context, as_json: bool) -> None:
+    """Show on a services host what its guard lets it serve. Exit 11 if there is no guard, or it cannot do its work."""
+    place = Place()
+    try:
+        standing = Standing.load(place.standing.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        hint = "netdr dr watch on a controller starts it"
+        raise RecoveryError("this host has no guard", where=str(place.standing), why=str(error), hint=hint) from error
+    if as_json:
+        print_json(_shown(standing))
+    else:
+        serves = ", ".join(standing.may) or context.text("nothing", "无")
+        click.echo(
+            context.text(
+                f"epoch {standing.held.epoch}: may serve {serves}", f"第 {standing.held.epoch} 次决定：可提供 {serves}"
+            )
+        )
+    if not _daemon(place).running():
+        raise RecoveryError("the guard does not run", hint="netdr dr watch on a controller starts it")
+    if standing.problems:
+        raise RecoveryError("the guard cannot do all its work", why="; ".join(standing.problems))
+
+
+def _shown(standing: Standing) -> Mapping[str, object]:
+    held = standing.held
+    return {
+        "epoch": held.epoch,
+        "confirmed": held.confirmed,
+        "carried_out": standing.acked,
+        "may_serve": standing.may,
+        "runs": standing.running,
+        "fenced": standing.shut,
+        "problems": standing.problems,
+    }
+
+
+def _daemon(place: Place) -> Daemon:
+    netdr = str(Path(sys.executable).with_name("netdr"))
+    return Daemon("netdr-guard", "netdr guard", (netdr, "dr", "guard", "run"), place.runtime)
+
+
+COMMANDS = (watch_, confirm, guard)
