@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +33,22 @@ def revision(folder: Path) -> str:
     if not commit or changed is None:
         return f"files:{hashed}"
     return f"{commit}+dirty:{hashed}" if changed else commit
+
+
+def restore(folder: Path, revision: str, into: Path) -> bool:
+    """Write a district's folder as it was in a revision into another; return whether that could be done.
+
+    It can if the revision is a commit that git still has: not of files that were never committed.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40,64}", revision):
+        return False
+    listed = _git(folder, "ls-tree", "--name-only", revision, "--", *FILES, FILE)
+    for name in (listed or "").splitlines():
+        text = _git(folder, "show", f"{revision}:./{name}")
+        if text is None:
+            return False
+        (into / name).write_text(text + "\n", encoding="utf-8")
+    return bool(listed)
 
 
 def _hash(folder: Path, names: list[str]) -> str:

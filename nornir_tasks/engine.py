@@ -8,6 +8,7 @@ One ``Engine`` keeps its connections, so that a plan and its deploy open each de
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -120,6 +121,14 @@ class Engine:
         here, who = controller(self.network), approval.author()
         setting = Setting(here, self.placement.active, checks, seconds, self.revision, who)
         return plan.make(self.network, setting, self.observe(devices, progress), datetime.now(UTC))
+
+    def deployed(self) -> str:
+        """Return the revision of the inventory that the last plan carried out was made from, empty if none is known."""
+        with closing(Journal(replica.own(self.state))) as journal:
+            done = [one.plan for one in journal.latest(50) if (one.verb, one.outcome) == ("deploy", "done")]
+        # Not parsed as a plan: one of an earlier netdr's form has a revision, too.
+        found = (str(json.loads(text).get("inventory", "")) for text in done)
+        return next(filter(None, found), "")
 
     # ---- a change --------------------------------------------------------------------------------------------
 

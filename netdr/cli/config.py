@@ -13,7 +13,7 @@ import click
 from inventory import placement
 from inventory.revision import revision
 from inventory.select import select
-from netdr.cli import tryout, twintext, wayback
+from netdr.cli import newrisk, tryout, twintext, wayback
 from netdr.cli.changes import grouped, groups_json, show_groups, show_plan
 from netdr.cli.context import Context, print_json
 from netdr.cli.progress import Ticker
@@ -125,6 +125,9 @@ def plan(  # noqa: PLR0913, PLR0917 - one argument per option
         return tryout.of_file(context, asked, asked.file, as_json=as_json)
     with engine_of(context, runner) as devices, Ticker(context) as ticker:
         made = devices.plan_change(select(context.network.devices, limit), checks, ticker)
+        if made.changed:
+            news = newrisk.notes(context, devices.deployed(), devices.revision)
+            made = replace(made, notes=(*made.notes, *news))
         present = devices.observe((), ticker) if asked else {}
     file = _write(context, made, out)
     if reverse is not None:

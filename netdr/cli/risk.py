@@ -55,19 +55,6 @@ def risk(context: Context, as_json: bool) -> None:
     )
 
 
-def show_added(context: Context, found: Iterable[Risk]) -> None:
-    """Say on standard error which single points of failure a change adds."""
-    for one in found:
-        kind, what = context.text(*_KINDS[one.kind]), one.what.of(context.language)
-        click.echo(
-            context.text(
-                f"new single point of failure: {kind} {one.subject}: {what}; mend: {one.mend.en}",
-                f"新增单点故障：{kind} {one.subject}：{what}；改进：{one.mend.zh}",
-            ),
-            err=True,
-        )
-
-
 def _escrow(context: Context) -> Escrow | None:
     """Return the escrow that this machine keeps the bundle of. Raise BackupError if that cannot be read."""
     keeper = Keeper.controller(context.state)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inventory.revision import revision
+from inventory import load
+from inventory.revision import restore, revision
 
 LINWU = Path(__file__).parents[1] / "districts" / "linwu"
 
@@ -78,3 +79,20 @@ def test_a_file_that_is_gone_or_was_never_committed_counts(folder: Path) -> None
 
 def test_nothing_that_can_be_read_has_no_name(tmp_path: Path) -> None:
     assert revision(tmp_path / "nowhere") == revision(tmp_path) == ""
+
+
+@pytest.mark.tools
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_a_committed_state_comes_back_as_it_was(folder: Path, tmp_path: Path) -> None:
+    git(folder.parent, "init", "-q")
+    first = commit(folder)
+    before = load.network(folder)
+    units = folder / "units.yaml"
+    units.write_text(units.read_text().replace("uplinks: [hub, ring-n]", "uplinks: [ring-s, ring-n]", 1))
+    commit(folder)
+    into = tmp_path / "before"
+    into.mkdir()
+    assert restore(folder, first, into)
+    assert load.network(into).district == before.district
+    for unknown in ("0" * 40, f"{first}+dirty:{'1' * 64}", "files:" + "1" * 64, ""):
+        assert not restore(folder, unknown, into)
