@@ -16,6 +16,7 @@ from pathlib import Path
 
 from backup import arrivals, postgres, restored, snapshots, source, tree
 from backup.duty import Duty
+from backup.guard import fence
 from backup.machine import Machine
 from backup.postgres import Cluster, identifier, literal
 from backup.report import Steps
@@ -142,6 +143,8 @@ def _database(cluster: Cluster, one: Postgres, folder: Path) -> None:
         if replaced:
             _rename(cluster, before, one.database)
         raise
+    # What was streamed may hold the fence of the site it came from.
+    fence.lift(cluster, [one.database])
     cluster.query("ANALYZE", one.database, limit=restored.LIMIT)
 
 

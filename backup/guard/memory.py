@@ -58,6 +58,11 @@ def load(state: Path) -> View | None:
         return None
 
 
+def used(state: Path) -> bool:
+    """Return whether a watch has ever looked: then the hosts have guards."""
+    return (state / FILE).exists()
+
+
 def confirm(state: Path, epoch: int, who: str) -> None:
     """Write down, and into the journal, that a person has said that ``epoch`` is the newest."""
     entry = {"at": datetime.now(UTC).isoformat(), "who": who, "confirmed": epoch, "boot": clock.boot()}

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from backup.guard import clock, decide
-from backup.guard.book import Book
+from backup.guard.book import Book, book_of, witnesses
 from backup.guard.decide import Order, Pace, Right, Sight
 from backup.guard.hosts import Heard
+from inventory.network import Network
 from inventory.placement import Placement
 from netdr.kernel.errors import NetdrError, UnreachableError
 
@@ -46,6 +47,13 @@ class Cast:
     books: Mapping[str, Book]
     witnesses: tuple[str, ...]
     pace: Pace
+
+    @classmethod
+    def of(cls, network: Network, controller: str, pace: Pace) -> Cast:
+        """Return who is watched by a controller."""
+        others = tuple(node.id for node in network.hosts("controller") if node.id != controller)
+        books = {node.id: book_of(network, node.id, pace) for node in network.hosts("services")}
+        return cls(others, books, tuple(witnesses(network)), pace)
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -138,6 +146,9 @@ def _each(names: Sequence[str], ask: Callable[[str], object]) -> dict[str, objec
         return dict(zip(names, pool.map(one, names), strict=True))
 
 
-def verdict(parts: Parts, cast: Cast, view: View) -> decide.Verdict:
-    """Return whether another site may be made active now: who answers will hear of it, the others have to be silent."""
-    return decide.may_promote(view.sight, view.right, parts.answering(cast.nodes), parts.now(), cast.pace)
+def verdict(cast: Cast, view: View, answering: Collection[str], now: float) -> decide.Verdict:
+    """Return whether another site may be made active ``now``: who is ``answering`` will hear of it.
+
+    Everybody else has to have been silent for long enough.
+    """
+    return decide.may_promote(view.sight, view.right, answering, now, cast.pace)

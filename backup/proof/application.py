@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backup import postgres, restored, source
 from backup.bubble import Bubble
+from backup.guard import fence
 from backup.host import Result
 from backup.postgres import Cluster
 from backup.throwaway import listening
@@ -35,6 +36,7 @@ def load(cluster: Cluster, databases: Sequence[Postgres], folder: Path) -> None:
         try:
             roles = (lies / postgres.ROLES).read_text(encoding="utf-8")
             cluster.restore(lies / postgres.DUMP, roles, restored.LIMIT)
+            fence.lift(cluster, [one.database])
         except (BackupError, OSError) as error:
             what = f"the database '{one.database}' cannot be restored from the dump"
             where, why = (error.where, error.why) if isinstance(error, BackupError) else (str(lies), str(error))

@@ -18,7 +18,7 @@ import click
 from backup import remote
 from backup.guard import host as guarding
 from backup.guard import hosts, memory, watch
-from backup.guard.book import Book, book_of, witnesses
+from backup.guard.book import Book
 from backup.guard.decide import Order, Pace, Right
 from backup.guard.files import Place, Standing
 from backup.guard.hosts import Heard
@@ -36,15 +36,8 @@ from nornir_tasks import engine, witness
 
 # Seconds between two glances at the file with the placement: what is decided here is told at once.
 _GLANCE = 0.5
-
-
-def cast(context: Context, pace: Pace | None = None) -> Cast:
-    """Return who is watched by the controller that this runs on."""
-    network, pace = context.network, pace or Pace()
-    me = engine.controller(network)
-    others = tuple(node.id for node in network.hosts("controller") if node.id != me)
-    books = {node.id: book_of(network, node.id, pace) for node in network.hosts("services")}
-    return Cast(others, books, tuple(witnesses(network)), pace)
+# Seconds between two looks while a new epoch is being settled.
+_SETTLING = 1.0
 
 
 def parts(context: Context, who: Cast) -> Parts:
@@ -84,7 +77,7 @@ def watch_(context: Context, once: bool, as_json: bool) -> None:
     site that comes back what was decided without it. It goes on until it is ended. With --once and --json: epoch,
     right, sight, waits, hosts, problems.
     """
-    who = cast(context)
+    who = Cast.of(context.network, engine.controller(context.network), Pace())
     work, view, told = parts(context, who), memory.load(context.state) or View(), None
     while True:
         began, file = time.monotonic(), context.state / placement.FILE
@@ -103,7 +96,9 @@ def watch_(context: Context, once: bool, as_json: bool) -> None:
         if lines != told:
             click.echo("\n".join(lines))
         told, changed = lines, _changed(file)
-        while time.monotonic() < began + who.pace.every and _changed(file) == changed:
+        # What was decided just now is settled as soon as those who answer have carried it out.
+        pause = _SETTLING if view.waits else who.pace.every
+        while time.monotonic() < began + pause and _changed(file) == changed:
             time.sleep(_GLANCE)
 
 

@@ -27,6 +27,7 @@ from inventory.asset import Postgres, Service
 from inventory.holding import services_host
 from inventory.network import Network
 from inventory.placement import Placement
+from netdr.cli import promotion
 from netdr.cli.context import Context
 from netdr.kernel.errors import NetdrError, Problems, RecoveryError
 from nornir_tasks import engine, witness
@@ -74,6 +75,8 @@ def _answers(address: str) -> bool:
 def _decide(context: Context, decided: Placement) -> None:
     """Record a placement here and on every other controller that answers; one that does not is told at the failback."""
     network = context.network
+    if decided.epoch > placement.load(context.state, network.district).epoch:
+        promotion.await_promotion(network, context.state, partial(answering, network))
     placement.save(context.state, decided)
     others = [node.id for node in network.hosts("controller") if node.id != engine.controller(network)]
     text = json.dumps({"epoch": decided.epoch, "active": dict(decided.active)})
@@ -127,7 +130,9 @@ class _Services:
     state: Path
 
     def control(self, host: str, service: str, verb: str, limit: float) -> Facts:
-        """Run the service's own executable on its host."""
+        """Run the service's own executable on its host; to start it there its guard has to let it."""
+        if verb == "start":
+            promotion.await_leave(self.state, self.hosts.shell(host), service)
         result = self.hosts.shell(host).run([f"/etc/netdr/services/{service}", verb], limit=limit)
         if result.code != 0:
             hint = f"run /etc/netdr/services/{service} {verb} on {host} and read what it says"

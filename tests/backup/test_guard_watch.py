@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backup.guard import memory, watch
 from backup.guard.book import Book, Guarded
-from backup.guard.decide import Held, Order, Pace
+from backup.guard.decide import Held, Order, Pace, Verdict
 from backup.guard.files import Standing
 from backup.guard.hosts import Heard
 from backup.guard.watch import Cast, Parts, View
@@ -61,6 +61,11 @@ class District:
             view = watch.look(self.parts(), CAST, view)
         return view
 
+    def verdict(self, view: View) -> Verdict:
+        """Return whether the DR site may be made active now."""
+        answering = [node for node in CAST.nodes if node not in self.away]
+        return watch.verdict(CAST, view, answering, self.time)
+
     def _save(self, placement: Placement) -> None:
         self.mine = placement
 
@@ -112,12 +117,12 @@ def test_a_main_site_that_nobody_sees_is_waited_for_and_then_replaced() -> None:
     view = district.looks(View(), 10)
     district.away = district.unseen = {"warden", "store"}
     view = district.looks(view, 5)
-    refused = watch.verdict(district.parts(), CAST, view)
+    refused = district.verdict(view)
     assert not refused.allowed
     # Seen at 1010 for the last time: silent from 1050 on.
     assert refused.waits == {"warden": 35.0, "store": 35.0}
     view = district.looks(view, 35)
-    assert watch.verdict(district.parts(), CAST, view).allowed
+    assert district.verdict(view).allowed
     district.mine = AWAY
     district.looks(view, 10)
     assert district.orders["store-b"].asked is not None
@@ -128,7 +133,7 @@ def test_a_main_site_that_one_witness_sees_is_not_replaced() -> None:
     view = district.looks(View(), 10)
     district.away, district.unseen = {"warden", "store"}, {"warden"}
     view = district.looks(view, 120)
-    assert set(watch.verdict(district.parts(), CAST, view).waits) == {"store"}
+    assert set(district.verdict(view).waits) == {"store"}
 
 
 def test_a_controller_that_reaches_no_majority_confirms_nothing_and_decides_nothing() -> None:
@@ -137,13 +142,13 @@ def test_a_controller_that_reaches_no_majority_confirms_nothing_and_decides_noth
     district.away = {"warden", "acc-1", "acc-2"}
     view = district.looks(view, 5)
     assert district.orders["store"].asked is None
-    assert "no majority" in watch.verdict(district.parts(), CAST, view).why[0]
+    assert "no majority" in district.verdict(view).why[0]
     # Cut off for a lease, the witnesses alone do not bring the right back: something may have been decided meanwhile.
     view = district.looks(view, 30)
     district.away = {"warden"}
     view = district.looks(view, 60)
     assert not view.right.entitled
-    assert "has not heard from every other controller" in watch.verdict(district.parts(), CAST, view).why[0]
+    assert "has not heard from every other controller" in district.verdict(view).why[0]
 
 
 def test_a_controller_that_has_booted_waits_for_the_other_one() -> None:

@@ -47,7 +47,7 @@ def test_failback_stops_writing_before_it_carries_the_data() -> None:
 
     order = [step.id for step in plan.steps]
     assert order[:5] == ["ready", "decide", "quiet:approval", "withdraw", "freeze:approval"]
-    assert order[5:] == ["carry:approval", "start:approval", "record", "switch", "verify:approval"]
+    assert order[5:] == ["carry:approval", "record", "start:approval", "switch", "verify:approval"]
 
 
 def test_each_step_counts_as_a_phase_of_the_recovery() -> None:
