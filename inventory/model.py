@@ -124,6 +124,10 @@ class Approval(Entry):
     signers: tuple[Signer, ...] = ()
 
 
+# The elements of GB/T 20988 that netdr cannot see; how data is backed up, it can.
+Element = Literal["processing", "network", "infrastructure", "support", "operations", "plan"]
+
+
 class Recovery(Entry):
     """What a recovery depends on that netdr cannot see: people, and means that somebody has assessed.
 
@@ -133,7 +137,7 @@ class Recovery(Entry):
 
     deciders: tuple[Id, ...] = ()
     custodians: tuple[Id, ...] = ()
-    elements: dict[Id, Annotated[int, Field(ge=1, le=6)]] = Field(default_factory=dict)
+    elements: dict[Element, Annotated[int, Field(ge=1, le=6)]] = Field(default_factory=dict)
 
 
 class Settings(Entry):

@@ -23,6 +23,7 @@ def protection(network: Network) -> Iterator[Risk]:
         yield from _copies(network, asset, policy)
         yield from _stream(network, asset, policy)
         yield from _proof(network, asset, policy)
+        yield from _drill(network, asset, policy)
     yield from _own(network)
 
 
@@ -75,6 +76,18 @@ def _proof(network: Network, asset: Asset, policy: Protection) -> Iterator[Risk]
             zh=f"为 {asset.id} 增加心跳记录及其查询 (canary)",
         )
         yield _risk(network, asset, "unproven", Told("no-canary", what, mend))
+
+
+def _drill(network: Network, asset: Asset, policy: Protection) -> Iterator[Risk]:
+    if isinstance(asset, Service) and policy.drill is None:
+        what = Name(
+            en=f"{asset.id} is never drilled: nobody knows how long it takes to come back at the DR site",
+            zh=f"{asset.id} 没有演练周期：不知道在容灾站点恢复需要多久",
+        )
+        mend = Name(
+            en=f"drill: {{every: 90d}} in protection {policy.id}", zh=f"在保护策略 {policy.id} 中设置 drill 周期"
+        )
+        yield _risk(network, asset, "unproven", Told("no-drill", what, mend))
 
 
 def _asked(source: object) -> bool:

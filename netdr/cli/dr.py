@@ -16,6 +16,7 @@ from netdr.cli.chaos import chaos
 from netdr.cli.context import Context, print_json
 from netdr.cli.drill import drill
 from netdr.cli.drplan import plan
+from netdr.cli.drreport import report
 from netdr.kernel.errors import RecoveryError
 
 # The scenarios that have verbs of their own.
@@ -174,3 +175,4 @@ def adopt(context: Context) -> None:
 
 dr.add_command(chaos)
 dr.add_command(plan)
+dr.add_command(report)

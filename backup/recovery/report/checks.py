@@ -13,7 +13,7 @@ from backup.recovery.report.compare import Earlier
 from backup.recovery.report.rating import how_sent
 from backup.recovery.report.record import Report
 from backup.recovery.report.standard import Clause
-from inventory.entry import Name
+from inventory.entry import Name, span
 from inventory.network import Network
 from inventory.risk.pairs import pairs
 
@@ -122,11 +122,24 @@ def _policy(evidence: Evidence) -> Found:
 
 
 def _rehearsed(evidence: Evidence) -> Found:
-    last = evidence.earlier
+    """Judge by the shortest drill period of the services that were to come back."""
+    last, period = evidence.earlier, _period(evidence)
     if last is None:
         return "partly", Name(en="first run of this plan that is known here", zh="本机记录中此预案的首次执行")
     days = int((evidence.report.lost_at - last.lost_at) / 86400)
-    return "met", Name(en=f"run before: {last.run}, {days} days ago", zh=f"上次执行：{last.run}，{days} 天前")
+    en, zh = f"run before: {last.run}, {days} days ago", f"上次执行：{last.run}，{days} 天前"
+    if period is None:
+        return "partly", Name(en=f"{en}; no drill period is written down", zh=f"{zh}；策略中未写明演练周期")
+    verdict: Verdict = "met" if evidence.report.lost_at - last.lost_at <= period else "not met"
+    return verdict, Name(en=f"{en}; wanted every {span(period)}", zh=f"{zh}；要求每 {span(period)} 一次")
+
+
+def _period(evidence: Evidence) -> int | None:
+    """Return the shortest drill period in seconds, None if a service has none."""
+    district = evidence.network.district
+    policies = {policy.id: policy for policy in district.protections}
+    drills = [policies[one.protection].drill for one in district.services if one.id in evidence.report.wanted]
+    return min((drill.every for drill in drills if drill), default=None) if all(drills) else None
 
 
 CHECKS: Mapping[str, Callable[[Evidence], Found]] = {

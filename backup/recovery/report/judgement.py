@@ -43,6 +43,7 @@ def judge(report: Report, network: Network, earlier: Earlier | None) -> Judgemen
     """Return what is made of a report. ``earlier``: the last run of the same scenario, if there was one."""
     district = network.district
     policies = {policy.id: policy for policy in district.protections}
+    declared: dict[str, int] = {**district.settings.recovery.elements}
     ratings = {
         service.id: tuple(
             rate(
@@ -50,7 +51,7 @@ def judge(report: Report, network: Network, earlier: Earlier | None) -> Judgemen
                 service,
                 policies[service.protection],
                 report.services[service.id],
-                district.settings.recovery.elements,
+                declared,
             )
             for standard in editions()
         )

@@ -42,6 +42,11 @@ def keep(folder: Path, judgement: Judgement, papers: Mapping[str, str]) -> Path:
     return path
 
 
+def kept(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    """Return the evidence of every run that can be read, the oldest first."""
+    return tuple(value for _, value in _in_order(folder))
+
+
 def digest(path: Path) -> str:
     """Return a file's SHA-256 in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -11,10 +12,10 @@ from backup.recovery.report.rating import Rating, data_level, figures_level, rat
 from backup.recovery.report.standard import Standard, editions
 from inventory import load
 from inventory.asset import Protection, Service
-from inventory.model import District
+from inventory.model import District, Element
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
-ALL_SIX = ("processing", "network", "infrastructure", "support", "operations", "plan")
+ALL_SIX = get_args(Element)
 
 
 @pytest.fixture(scope="module")

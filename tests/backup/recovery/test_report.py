@@ -12,7 +12,7 @@ import pytest
 from backup.recovery.plan import Phase, Step
 from backup.recovery.report import Report, figures, write
 from backup.recovery.report.checks import CHECKS, Evidence, rows
-from backup.recovery.report.compare import earlier
+from backup.recovery.report.compare import Earlier, earlier
 from backup.recovery.report.findings import findings
 from backup.recovery.report.judgement import inputs, judge
 from backup.recovery.report.kept import missing
@@ -146,6 +146,14 @@ def test_clauses_are_judged_by_what_can_be_seen(network: Network) -> None:
     assert whole["8.1.10.9"] == "not met"  # restic is not SM
     assert whole["8.1.10.13"] == "partly"  # never run before
     assert verdicts(network, report(network, RUN[:-1]))["L3-CES1-29"] == "not met"
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(29, "met"), (31, "not met")])
+def test_a_rehearsal_counts_for_as_long_as_the_shortest_drill_period(network: Network, days: int, verdict: str) -> None:
+    # registry is drilled every 30 days, notices every 90.
+    last = Earlier("before", LOST - days * 86400, {}, {})
+    found = rows(clauses(), Evidence(network, report(network), last))
+    assert next(row.verdict for row in found if row.clause.check == "rehearsed") == verdict
 
 
 class Reader(HTMLParser):

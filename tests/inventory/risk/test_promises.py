@@ -74,10 +74,11 @@ def test_the_example_leaves_only_the_portals_loss_unmeasured(suxian: Network) ->
 def test_what_a_policy_leaves_open_is_told_of_every_service(suxian: Network) -> None:
     home = (Copy(at="home", media="disk"), Copy(at="standby", media="disk"))
     proof = suxian.district.protections[0].proof.model_copy(update={"depth": "v2"})
-    found = told(changed(suxian, **policies(suxian.district, copies=home, stream=False, proof=proof)))
+    found = told(changed(suxian, **policies(suxian.district, copies=home, stream=False, proof=proof, drill=None)))
     services = {service.id for service in suxian.district.services}
     assert {name for name, rule in found if rule == "few-copies"} >= services
     assert {name for name, rule in found if rule == "shallow-proof"} == services
+    assert {name for name, rule in found if rule == "no-drill"} == services
     assert {name for name, rule in found if rule == "not-streamed"} == {"approval", "emergency"}
 
 
