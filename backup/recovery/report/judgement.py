@@ -43,7 +43,7 @@ def judge(report: Report, network: Network, earlier: Earlier | None) -> Judgemen
     """Return what is made of a report. ``earlier``: the last run of the same scenario, if there was one."""
     district = network.district
     policies = {policy.id: policy for policy in district.protections}
-    declared: dict[str, int] = {**district.settings.recovery.elements}
+    declared = {str(element): level for element, level in district.settings.recovery.elements.items()}
     ratings = {
         service.id: tuple(
             rate(
