@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 from backup.recovery.plan import Plan, Step
 from netdr.kernel.errors import NetdrError, Problems, RecoveryError
@@ -99,7 +99,8 @@ class Journal:
 class Record:
     """Where a run is written down: the journal, the run's id there, and who is told of each step that ended.
 
-    ``wait`` passes the seconds between two tries of a step. ``stop`` ends what is under way, after Ctrl-C.
+    ``wait`` passes the seconds between two tries of a step. ``stop`` ends what is under way, after Ctrl-C;
+    from then on ``stopping`` is set and nothing is tried again.
     """
 
     journal: Journal
@@ -107,6 +108,7 @@ class Record:
     tell: Callable[[Done], None]
     wait: Callable[[float], object] = time.sleep
     stop: Callable[[], object] = lambda: None
+    stopping: Event = field(default_factory=Event)
 
 
 def carry_out(
@@ -144,6 +146,9 @@ def _ended(running: Mapping[Future[Done], Step], record: Record) -> Iterable[Fut
     try:
         return futures.wait(running, return_when=FIRST_COMPLETED).done
     except KeyboardInterrupt:
+        record.stopping.set()
+        for future in running:
+            future.cancel()
         record.stop()
         raise
 
@@ -152,7 +157,7 @@ def _one(step: Step, action: Action, record: Record) -> Done:
     started = time.time()
     record.journal.write(record.run, step.id, "begun", {})
     try:
-        facts = _tried(step, action, record.wait)
+        facts = _tried(step, action, record)
     except NetdrError as error:
         record.journal.write(record.run, step.id, "failed", error.as_dict())
         return Done(step, started, time.time(), failure=error)
@@ -160,10 +165,12 @@ def _one(step: Step, action: Action, record: Record) -> Done:
     return Done(step, started, time.time(), facts)
 
 
-def _tried(step: Step, action: Action, wait: Callable[[float], object]) -> Facts:
+def _tried(step: Step, action: Action, record: Record) -> Facts:
     for _ in range(step.retries):
         try:
             return action(step.limit)
         except NetdrError:
-            wait(PAUSE)
+            record.wait(PAUSE)
+            if record.stopping.is_set():
+                raise
     return action(step.limit)

@@ -30,12 +30,15 @@ _MOVING: Mapping[str, State] = {"away": "failing-over", "home": "failing-back"}
 def state(past: Sequence[Past], now: Placement, district: District) -> State:
     """Return the state, given all runs of this controller and the placement.
 
-    A run that was stopped before it changed anything leaves the state as it was. Services that another controller has
-    moved are committed: what led there is not known here, so it cannot be undone from here.
+    A run that was stopped before it changed anything leaves the state as it was, and so does one that a newer decision,
+    of another controller, has overtaken. Services that another controller has moved are committed: what led there is
+    not known here, so it cannot be undone from here.
     """
     for one in past:
-        if one.run.moves != "nowhere" and one.open and (one.touched or one.fate == "undoing"):
-            return "undoing" if one.fate == "undoing" else _MOVING[one.run.moves]
+        if one.fate == "undoing" and now.epoch <= one.run.after.epoch + 1:
+            return "undoing"
+        if one.open and one.run.moves != "nowhere" and one.touched and now.epoch <= one.run.after.epoch:
+            return _MOVING[one.run.moves]
     if all(now.active[service.id] == service.home for service in district.services):
         return "protected"
     return "failed-over" if reversible(past, now) else "committed"

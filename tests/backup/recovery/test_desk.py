@@ -157,6 +157,12 @@ def test_a_run_is_not_resumed_over_a_newer_decision(desk: Desk, fake: FakeWorld)
 
     with pytest.raises(RecoveryError, match="epoch 2 was decided since this run began at epoch 0"):
         desk.resume()
+    # Nor is it in the way of what has to be done next.
+    assert desk.state == "committed"
+    fake.fails, fake.lost = "", set()
+    desk.begin(Wish("failback"))
+    assert desk.state == "protected"
+    assert [one.fate for one in desk.past] == ["abandoned", "ended"]
 
 
 # ---- taken back ------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -111,3 +114,39 @@ def test_what_fails_is_tried_again_as_long_as_the_step_allows(journal: Journal) 
     assert done.facts == {"tries": 3}
     assert waited == [PAUSE, PAUSE]
     assert journal.rows("r1") == [("a", "begun"), ("a", "done")]
+
+
+def test_after_ctrl_c_what_is_under_way_is_stopped_and_its_end_written_down(journal: Journal) -> None:
+    stopped = Event()
+
+    def interrupted(_limit: float) -> Facts:
+        os.kill(os.getpid(), signal.SIGINT)
+        if not stopped.wait(10):
+            raise RecoveryError("nobody stopped it")
+        return {"stopped": True}
+
+    record = Record(journal, "r1", lambda _done: None, stop=stopped.set)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(PLAN, actions([]) | {"a": interrupted}, record)
+
+    done = {row.step: row.facts for row in journal.history("r1") if row.state == "done"}
+    assert done["a"] == {"stopped": True}
+    assert not [row for row in journal.rows("r1") if row[0] == "b"]
+
+
+def test_after_ctrl_c_nothing_is_begun_or_tried_again(journal: Journal) -> None:
+    stopped, tries = Event(), list[str]()
+
+    def interrupted(_limit: float) -> Facts:
+        tries.append("a")
+        os.kill(os.getpid(), signal.SIGINT)
+        stopped.wait(10)
+        raise RecoveryError("cut off")
+
+    plan = Plan.of("x", [Step("a", TITLE, retries=5), Step("queued", TITLE)])
+    record = Record(journal, "r1", lambda _done: None, lambda _seconds: None, stopped.set)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(plan, {"a": interrupted, "queued": record_order(tries, "queued")}, record, workers=1)
+
+    assert tries == ["a"]
+    assert journal.rows("r1") == [("a", "begun"), ("a", "failed")]
