@@ -59,6 +59,8 @@ def dump(steps: Sequence[Done]) -> list[dict[str, object]]:
             "step": done.step.id,
             "title": done.step.title.model_dump(),
             "service": done.step.service,
+            "does": done.step.does,
+            "needs": list(done.step.needs),
             "phase": done.step.phase,
             "limit": done.step.limit,
             "started": done.started,
@@ -88,6 +90,14 @@ def load(value: Any) -> tuple[Done, ...]:  # noqa: ANN401 - whatever JSON gave
 
 def _done(one: Mapping[str, Any]) -> Done:
     title = Name.model_validate(one["title"])
-    step = Step(one["step"], title, limit=one["limit"], service=one["service"], phase=one["phase"])
+    step = Step(
+        one["step"],
+        title,
+        tuple(one["needs"]),
+        one["limit"],
+        one["service"],
+        phase=one["phase"],
+        does=one["does"],
+    )
     failure: NetdrError | None = report.problem(one["failure"]) if one["failure"] else None
     return Done(step, one["started"], one["ended"], one["facts"], failure)

@@ -51,15 +51,14 @@ def run(machine: Machine, duties: Sequence[Duty], exercise: Exercise, progress: 
     return _Outcome(machine, run_id, begun, done, problems).kept([one.asset.id for one in wanted])
 
 
-def plan(duties: Sequence[Duty]) -> Plan:
-    """Return what is done for the services of ``duties``: none of them waits for another."""
-    return Plan.of(SCENARIO, [step for duty in duties for step in _steps(duty)])
+def plan(promised: Mapping[str, float]) -> Plan:
+    """Return what is done for services, given the RTO promised for each in seconds: none of them waits for another."""
+    return Plan.of(SCENARIO, [step for name, rto in promised.items() for step in _steps(name, rto)])
 
 
-def _steps(duty: Duty) -> Iterator[Step]:
-    name = duty.asset.id
+def _steps(name: str, rto: float) -> Iterator[Step]:
     rows: tuple[tuple[str, Phase, str, str, float], ...] = (
-        ("restore", "fetch", f"restore {name} from the DR copy", f"从容灾副本恢复 {name}", float(duty.protection.rto)),
+        ("restore", "fetch", f"restore {name} from the DR copy", f"从容灾副本恢复 {name}", rto),
         ("start", "start", f"start {name} in isolation", f"在隔离环境中启动 {name}", application.START),
         ("verify", "verify", f"use {name} as units do", f"以各单位身份使用 {name}", VERIFY),
     )
@@ -135,7 +134,7 @@ def _carried_out(
         for one in rehearsed
         for does, act in (("restore", one.restore), ("start", one.start), ("verify", one.verify))
     }
-    wanted = plan([one.duty for one in rehearsed])
+    wanted = plan({one.asset.id: float(one.duty.protection.rto) for one in rehearsed})
 
     def stop() -> None:
         stopped.set()

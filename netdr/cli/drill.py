@@ -14,11 +14,13 @@ from backup.drill import exercise, record
 from backup.drill import run as drilling
 from backup.drill.exercise import Exercise
 from backup.machine import this_machine
+from backup.recovery.plan import Step
 from backup.recovery.report import Report, ServiceFigures, figures, write
 from backup.recovery.run import Done
 from backup.remote import Order
 from backup.report import JobReport
 from inventory import placement
+from inventory.network import Network
 from netdr.cli.context import Context, print_json
 from netdr.kernel.errors import UsageError
 
@@ -61,7 +63,7 @@ def _tell(
     began = min(float(str(one.facts["began"])) for one in told)
     found = _figures(context, services, began, steps)
     run = str(told[0].facts["run"])
-    made = Report(drilling.SCENARIO, run, began, found, steps)
+    made = Report(drilling.SCENARIO, run, began, found, steps, _planned(context.network, services))
     path = write(made, context.network, context.state / "reports", context.language)
     click.echo(context.text(f"report: {path}", f"报告：{path}"), err=True)
     results = record.results(services, began, steps)
@@ -72,6 +74,13 @@ def _tell(
         return
     for name, one in results.items():
         click.echo(_line(context, name, one, found.get(name)))
+
+
+def _planned(network: Network, services: Sequence[str]) -> tuple[Step, ...]:
+    """Return every step that was to be done, so that the report can tell what was not begun."""
+    policies = {policy.id: policy for policy in network.district.protections}
+    promised = {one.id: float(policies[one.protection].rto) for one in network.district.services if one.id in services}
+    return drilling.plan(promised).steps
 
 
 def _figures(

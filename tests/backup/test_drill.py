@@ -118,14 +118,13 @@ def test_the_rules_of_the_room() -> None:
     ]
 
 
-def done(network: Network, took: Mapping[str, tuple[float, float, Facts, NetdrError | None]]) -> list[Done]:
-    steps = {step.id: step for step in drilling.plan(book_of(network, "store-b").select(["registry"])).steps}
+def done(took: Mapping[str, tuple[float, float, Facts, NetdrError | None]]) -> list[Done]:
+    steps = {step.id: step for step in drilling.plan({"registry": 1200.0}).steps}
     return [Done(steps[name], *times) for name, times in took.items()]
 
 
-def test_the_figures_of_a_drill(network: Network) -> None:
+def test_the_figures_of_a_drill() -> None:
     steps = done(
-        network,
         {
             "restore:registry": (1000.5, 1010.5, {"as_of": 940.0}, None),
             "start:registry": (1010.5, 1012.0, {}, None),
@@ -135,16 +134,12 @@ def test_the_figures_of_a_drill(network: Network) -> None:
     (found,) = record.results(["registry"], 1000.0, steps).values()
     assert found.seconds == {"fetch": 10.0, "start": 1.5, "verify": 3.0}
     assert (found.passed, found.rto, found.rpo, found.why) == (True, 15.0, 60.0, "")
-    assert record.load(json.loads(json.dumps(record.dump(steps)))) == tuple(
-        Done(one.step.__class__(one.step.id, one.step.title, (), one.step.limit, "registry", phase=one.step.phase), *t)
-        for one, t in zip(steps, ((s.started, s.ended, s.facts, None) for s in steps), strict=True)
-    )
+    assert record.load(json.loads(json.dumps(record.dump(steps)))) == tuple(steps)
 
 
-def test_what_fails_has_no_rto_and_says_why(network: Network) -> None:
+def test_what_fails_has_no_rto_and_says_why() -> None:
     wrong = Problems([ProofError("the first", where="here"), ProofError("the second")])
     steps = done(
-        network,
         {"restore:registry": (1.0, 2.0, {"as_of": 0.5}, None), "start:registry": (2.0, 3.0, {}, wrong)},
     )
     (found,) = record.results(["registry"], 1.0, steps).values()
