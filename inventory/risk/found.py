@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from inventory.network import Network
 from inventory.risk.pairs import pairs
 from inventory.risk.people import Escrow, people
 from inventory.risk.protection import protection
+from inventory.risk.rehearsal import Rehearsed, rehearsal
 from inventory.risk.risk import Risk, rank
 from inventory.risk.single import single_points
 
 
-def risks(network: Network, escrow: Escrow | None = None) -> tuple[Risk, ...]:
-    """Return everything found, the most important first. ``escrow``: the one that is known, if any."""
-    found = (*single_points(network), *pairs(network), *protection(network), *people(network, escrow))
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known here besides the inventory, at a Unix time: the escrow if any, and by service the last recovery."""
+
+    now: float
+    escrow: Escrow | None = None
+    rehearsed: Mapping[str, Rehearsed] = field(default_factory=dict)
+
+
+def risks(network: Network, known: Known) -> tuple[Risk, ...]:
+    """Return everything found, the most important first."""
+    found = (
+        *single_points(network),
+        *pairs(network),
+        *protection(network),
+        *people(network, known.escrow),
+        *rehearsal(network, known.rehearsed, known.now),
+    )
     return tuple(sorted(found, key=rank))
 
 

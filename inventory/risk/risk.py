@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from inventory.entry import Name
 
-Kind = Literal["link", "device", "host", "site", "copy", "pair", "key", "person"]
+Kind = Literal["link", "device", "host", "site", "copy", "pair", "key", "person", "drill"]
 # outage: lost until it is mended. failover: lost until the services have been moved. exposed: nothing is lost at home,
 # but once they have been moved because of a lost site, this is the only way. unsaved: data may be lost.
 # unproven: nobody knows whether data comes back. blocked: a recovery may have to wait for somebody.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
 from backup.escrow.keep import Keeper
-from inventory.risk.found import risks
+from backup.recovery.report.kept import kept
+from inventory.risk.found import Known, risks
 from inventory.risk.people import Escrow
+from inventory.risk.rehearsal import Rehearsed
 from inventory.risk.risk import NO_TIER, Kind, Risk
 from netdr.cli.config import json_option
 from netdr.cli.context import Context, print_json
@@ -22,6 +25,7 @@ _KINDS: dict[Kind, tuple[str, str]] = {
     "pair": ("pair", "冗余"),
     "key": ("keys", "密钥"),
     "person": ("people", "人员"),
+    "drill": ("drills", "演练"),
 }
 # How many of the things with the same risk are named.
 _NAMED = 3
@@ -34,11 +38,12 @@ def risk(context: Context, as_json: bool) -> None:
     """Show the single points of failure, ranked by tier and units hit, each with its cheapest mend.
 
     Every link, device, services host and site is taken out in turn, at home and after a failover. Only the backbone is
-    counted on to forward: no unit's switch carries the traffic of others. Also: copies, proofs, pairs, keys, people.
+    counted on to forward: no unit's switch carries the traffic of others. Also: copies, proofs, pairs, keys, people,
+    and the drills and recoveries that this machine has the reports of.
 
     With --json: risks (kind, subject, effect, rule, tier, units (what each unit loses), what, mend, lines, clause).
     """
-    found = risks(context.network, _escrow(context))
+    found = risks(context.network, Known(time.time(), _escrow(context), _rehearsed(context)))
     if as_json:
         print_json({"risks": [one.as_dict() for one in found]})
         return
@@ -62,6 +67,15 @@ def _escrow(context: Context) -> Escrow | None:
         return None
     kept = keeper.read()
     return Escrow(kept.shares.threshold, kept.count)
+
+
+def _rehearsed(context: Context) -> Mapping[str, Rehearsed]:
+    """Return, for every service that came back in a run that this machine has the evidence of, the last time."""
+    found: dict[str, Rehearsed] = {}
+    for one in kept(context.state / "evidence" / "recovery"):
+        for name, row in one["report"]["services"].items():
+            found[name] = Rehearsed(one["report"]["lost_at"], row["kept"])
+    return found
 
 
 def _alike(found: Iterable[Risk]) -> Iterator[list[Risk]]:

@@ -77,7 +77,8 @@ def _in_order(folder: Path) -> list[tuple[Path, Mapping[str, Any]]]:
     """Return what can be read of the evidence, the newest last: a damaged file must not stop the next report."""
     found = []
     for path in folder.glob("*.json"):
-        with suppress(OSError, ValueError, LookupError, TypeError):
+        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
             value = json.loads(path.read_text(encoding="utf-8"))
+            _ = value["before"], value["report"]["services"].items()
             found.append((int(value["number"]), path, value))
     return [(path, value) for _, path, value in sorted(found, key=itemgetter(0))]

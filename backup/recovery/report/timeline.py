@@ -9,7 +9,7 @@ from backup.recovery.report.record import Report
 from inventory.entry import Name
 
 # In the drawing's own units: where the bars begin, how long the time is, how high a row is.
-LEFT, LENGTH, ROW = 300.0, 640.0, 20.0
+LEFT, LENGTH, ROW = 360.0, 640.0, 20.0
 # Seconds between two marks on the axis; the first that gives at most MARKS of them.
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
 MARKS = 10
@@ -30,9 +30,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The drawing: bars in the order they began, marks of the axis as (x, seconds since ``zero``), and its size."""
+    """The drawing: bars in the order they began, marks of the axis as (x, seconds since ``zero``), and its size.
+
+    ``left``: where the time begins.
+    """
 
     zero: float
+    left: float
     bars: tuple[Bar, ...]
     marks: tuple[tuple[float, float], ...]
     width: float
@@ -62,7 +66,7 @@ def timeline(report: Report) -> Timeline:
         for number, item in enumerate(done)
     )
     marks = tuple((round(LEFT + at * scale, 1), at) for at in _marks(last - zero, _STEPS))
-    return Timeline(zero, bars, marks, LEFT + LENGTH + 60, ROW * (len(bars) + 2))
+    return Timeline(zero, LEFT, bars, marks, LEFT + LENGTH + 60, ROW * (len(bars) + 2))
 
 
 def _marks(seconds: float, steps: Sequence[float]) -> tuple[float, ...]:

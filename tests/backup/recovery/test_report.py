@@ -201,9 +201,9 @@ def test_the_page_fetches_nothing_and_escapes_what_it_is_given(network: Network,
 
 def test_bars_lie_where_their_time_is(network: Network) -> None:
     drawn = timeline(report(network))
-    # 89 s are 640 units, from 300 on.
-    assert [(bar.x, bar.width) for bar in drawn.bars][:2] == [(371.9, 71.9), (443.8, 215.7)]
-    assert drawn.marks[-1] == (875.3, 80)
+    # 89 s are 640 units, from 360 on.
+    assert [(bar.x, bar.width) for bar in drawn.bars][:2] == [(431.9, 71.9), (503.8, 215.7)]
+    assert drawn.marks[-1] == (935.3, 80)
     # Nobody was there for an hour: the drawing begins with the first step.
     late = timeline(replace(report(network), lost_at=LOST - 3600))
     assert late.zero == LOST + 10

@@ -13,8 +13,10 @@ from inventory.network import Network
 from inventory.risk.pairs import pairs
 from inventory.risk.people import Escrow, people
 from inventory.risk.protection import protection
+from inventory.risk.rehearsal import Rehearsed, rehearsal
 
 ROOT = Path(__file__).parents[3]
+NOW = 1_800_000_000.0
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
 
@@ -100,3 +102,20 @@ def test_border_and_cores_are_wanted_in_pairs(suxian: Network) -> None:
         ("one-border", "city", "L3-CES1-31"),
         ("one-core", "server-room", "L3-CES1-31"),
     }
+
+
+def rehearsed(network: Network, known: dict[str, Rehearsed]) -> set[tuple[str, str]]:
+    return {(risk.subject, risk.rule) for risk in rehearsal(network, known, NOW)}
+
+
+def test_a_service_is_brought_back_often_enough_and_well_enough(suxian: Network) -> None:
+    # approval is drilled every 30 days, the services of tiers 2 and 3 every 90.
+    days = {"approval": 31, "exchange": 31, "portal": 91, "credit": 1}
+    known = {name: Rehearsed(NOW - count * 86400, kept=name != "credit") for name, count in days.items()}
+    assert rehearsed(suxian, known) == {
+        ("approval", "rehearsal-overdue"),
+        ("portal", "rehearsal-overdue"),
+        ("credit", "promise-broken"),
+        ("emergency", "never-rehearsed"),
+    }
+    assert rehearsed(suxian, {}) == {("recovery", "never-rehearsed")}

@@ -15,7 +15,7 @@ from inventory.check import resilience
 from inventory.links import access_id
 from inventory.model import District, Link, Unit
 from inventory.network import Network
-from inventory.risk.found import added, risks
+from inventory.risk.found import Known, added, risks
 from inventory.risk.risk import Risk, rank
 from inventory.risk.single import single_points
 
@@ -173,7 +173,7 @@ def test_a_new_unit_with_two_lines_adds_no_risk_but_one_with_a_single_line_to_a_
 
 
 def test_the_most_important_tier_comes_first_then_the_most_units() -> None:
-    ranked = risks(network("suxian"))
+    ranked = risks(network("suxian"), Known(0.0))
     assert [rank(r) for r in ranked] == sorted(rank(r) for r in ranked)
     assert [r.tier for r in ranked] == sorted(r.tier for r in ranked)
     assert len(ranked[0].units) == 36
@@ -183,5 +183,5 @@ def test_a_thousand_units_take_seconds() -> None:
     many = of(big_district(1100))
     assert len(many.units) > 1000
     begun = time.monotonic()
-    assert len(risks(many)) > 1000
+    assert len(risks(many, Known(0.0))) > 1000
     assert time.monotonic() - begun < 20
