@@ -112,6 +112,12 @@ class Standing:
     problems: tuple[str, ...] = ()
 
     @classmethod
+    def taken_over(cls, record: Record, now: float) -> Standing:
+        """Return the standing of a host that is guarded for the first time and goes on with what it serves."""
+        found = cls.fresh(record, now)
+        return replace(found, held=replace(found.held, confirmed=True, heard=now))
+
+    @classmethod
     def fresh(cls, record: Record, now: float) -> Standing:
         """Return the standing of a host that has just booted: nothing is confirmed."""
         resume = tuple(name for name, epoch in record.served.items() if epoch == record.epoch)

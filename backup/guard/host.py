@@ -22,7 +22,7 @@ from backup.guard.files import Place, Record, Standing
 from backup.host import Shell
 from backup.postgres import Cluster
 from backup.repository import write_private
-from netdr.kernel.errors import NetdrError, RecoveryError
+from netdr.kernel.errors import MissingError, NetdrError, RecoveryError
 
 # Seconds for a service to start and to stop, and for a quick question.
 START, STOP, QUICK = 120.0, 30.0, 5.0
@@ -81,42 +81,51 @@ class Guard:
         if held.confirmed and now - held.heard > pace.lease / 2:
             reached = ping.answering(self.shell, self.book.address, self.book.witnesses.values())
             held = decide.witnessed(held, now, reached, len(self.book.witnesses), pace)
-        if held.epoch != before.held.epoch:
+        record, unsaved = self._record(), ""
+        if record.epoch != held.epoch:
             # On the disk before anybody hears of it.
-            replace(self._record(), epoch=held.epoch, active=held.active).save(self.place.record)
+            unsaved = self._save(replace(record, epoch=held.epoch, active=held.active))
+        if before.held.epoch != held.epoch:
             before = replace(before, resume=())
         may = decide.served(held, self.book.site, self.now(), pace)
-        running = self._running()
+        running = self._running(may)
         standing = replace(before, at=now, held=held, book=self.book.mark, may=tuple(sorted(may)), running=running)
-        return self._done(standing, work(self.book.services, may, standing))
+        return self._done(standing, work(self.book.services, may, standing), unsaved)
 
-    def _done(self, standing: Standing, todo: Work) -> Standing:
+    def _done(self, standing: Standing, todo: Work, unsaved: str) -> Standing:
         running, may = set(standing.running), set(standing.may)
-        problems = [*self._opened(todo.open), *self._started(todo.start)]
+        problems = [unsaved, *self._opened(todo.open), *self._started(todo.start)]
         unfenced, unstopped = self._fence(todo.shut), self._stop(todo.shut)
         shut = (set(standing.shut) | todo.shut) - todo.open - unfenced.keys() - unstopped.keys()
         resume = (set(standing.resume) | (todo.shut & running)) - (may & running)
         # Databases whose server does not run take no writes; they are fenced as soon as it does.
         harmless = unfenced.keys() - unstopped.keys() if self._asleep(unfenced) else set()
-        all_shut = shut | may | harmless >= set(self.book.services)
-        self._note(standing, todo)
+        carried_out = not unsaved and shut | may | harmless >= set(self.book.services)
+        problems += [self._note(standing, todo), *unfenced.values(), *unstopped.values()]
         return replace(
             standing,
             shut=tuple(sorted(shut)),
             resume=tuple(sorted(resume)),
-            problems=tuple(dict.fromkeys((*problems, *unfenced.values(), *unstopped.values()))),
-            acked=standing.held.epoch if all_shut else standing.acked,
+            problems=tuple(dict.fromkeys(filter(None, problems))),
+            acked=standing.held.epoch if carried_out else standing.acked,
         )
 
-    def _note(self, standing: Standing, todo: Work) -> None:
-        """Write down what is served in this epoch: what a host that was switched off goes on with."""
+    def _note(self, standing: Standing, todo: Work) -> str:
+        """Write down what is served in this epoch, for a host that was switched off; return what went wrong."""
         record = self._record()
         served = {
             name: epoch for name, epoch in record.served.items() if name not in standing.may or name in todo.start
         }
         served |= {name: standing.held.epoch for name in standing.may if name in standing.running}
-        if served != record.served:
-            replace(record, served=served).save(self.place.record)
+        return self._save(replace(record, served=served)) if served != record.served else ""
+
+    def _save(self, record: Record) -> str:
+        """Write the record to the disk; return what went wrong. Nothing that has to be shut waits for that."""
+        try:
+            record.save(self.place.record)
+        except OSError as error:
+            return f"the record cannot be written: {error}"
+        return ""
 
     def _opened(self, names: Collection[str]) -> list[str]:
         with suppress(NetdrError):
@@ -145,10 +154,13 @@ class Guard:
         return {}
 
     def _asleep(self, unfenced: Mapping[str, str]) -> bool:
-        """Return whether there is no database server to be reached (pg_isready(1): 2)."""
+        """Return whether there is no database server to be reached (pg_isready(1): 2), or none is installed."""
         if not unfenced:
             return False
-        return self.shell.run(self.cluster().client("pg_isready", "-q"), limit=QUICK).code == 2
+        try:
+            return self.shell.run(self.cluster().client("pg_isready", "-q"), limit=QUICK).code == 2
+        except MissingError:
+            return True
 
     def _stop(self, names: Collection[str]) -> dict[str, str]:
         """Stop services, all at once; return what went wrong by service."""
@@ -168,10 +180,17 @@ class Guard:
         if result.code != 0:
             raise RecoveryError(f"'{verb}' of {service} failed", where=self.book.host, why=result.last_words)
 
-    def _running(self) -> tuple[str, ...]:
-        """Return the services whose address is on ``lo``: ``start`` puts it there, ``stop`` takes it away."""
-        result = self.shell.run(["ip", "-json", "address", "show", "dev", "lo"], limit=QUICK)
-        here = {item.get("local") for link in json.loads(result.out or "[]") for item in link.get("addr_info", ())}
+    def _running(self, may: Collection[str]) -> tuple[str, ...]:
+        """Return the services whose address is on ``lo``: ``start`` puts it there, ``stop`` takes it away.
+
+        If that cannot be told, what may not be served counts as running, so that it is stopped.
+        """
+        try:
+            result = self.shell.run(["ip", "-json", "address", "show", "dev", "lo"], limit=QUICK)
+            links = json.loads(result.out)
+        except (NetdrError, ValueError):
+            return tuple(sorted(self.book.services.keys() - set(may)))
+        here = {item.get("local") for link in links for item in link.get("addr_info", ())}
         return tuple(sorted(name for name, one in self.book.services.items() if one.address in here))
 
     def _record(self) -> Record:
@@ -182,17 +201,25 @@ def run(guard: Guard, say: Callable[[str], None], wait: Callable[[float], object
     """Guard the host for ever; ``say`` is told when what may be served here changes, or something goes wrong."""
     guard.place.orders.mkdir(parents=True, exist_ok=True)
     standing = guard.begin()
-    told: object = None
+    told = ""
     while True:
-        seen = _newest(guard.place)
-        standing = guard.look(standing)
-        write_private(guard.place.standing, standing.dump())
-        if told != (told := (standing.held.epoch, standing.may, standing.problems)):
-            words = f"epoch {standing.held.epoch}, may serve: {', '.join(standing.may) or 'nothing'}"
-            say("; ".join((words, *standing.problems)))
-        due = standing.at + guard.book.pace.every
-        while guard.now() < due and _newest(guard.place) == seen:
+        seen, began = _newest(guard.place), guard.now()
+        try:
+            standing = guard.look(standing)
+            write_private(guard.place.standing, standing.dump())
+            words = _words(standing)
+        except (NetdrError, OSError) as error:
+            # Whatever it is, the next look may do better; without one the host would go on as it is.
+            words = str(error)
+        if told != (told := words):
+            say(words)
+        while guard.now() < began + guard.book.pace.every and _newest(guard.place) == seen:
             wait(min(GLANCE, guard.book.pace.every / 5))
+
+
+def _words(standing: Standing) -> str:
+    may = ", ".join(standing.may) or "nothing"
+    return "; ".join((f"epoch {standing.held.epoch}: may serve {may}", *standing.problems))
 
 
 def _newest(place: Place) -> int:

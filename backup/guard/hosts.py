@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from backup.guard.book import Book
 from backup.guard.decide import Order
 from backup.guard.files import Place, Standing, dump_order
 from backup.host import Shell
+from inventory.placement import Placement
 from netdr.kernel.errors import RecoveryError
 
 # Seconds for one exchange, and to hand a book over and start the guard.
-LIMIT, ACCEPT = 10.0, 60.0
+LIMIT, ACCEPT = 10.0, 20.0
 # Prints the host's clock and how its guard stands, then takes what comes as this controller's order.
 _EXCHANGE = """
 cd "$1" && cut -d " " -f 1 /proc/uptime && cat standing.json || exit 3
@@ -53,10 +55,14 @@ def exchange(shell: Shell, controller: str = "", order: Order | None = None, lif
         return None
 
 
-def hand_over(shell: Shell, book: Book) -> None:
-    """Give a host its book and start its guard. Raise RecoveryError with its own words if that fails."""
+def hand_over(shell: Shell, book: Book, placement: Placement, *, confirmed: bool) -> None:
+    """Give a host its book and start its guard. Raise RecoveryError with its own words if that fails.
+
+    A host that never had a guard begins with ``placement``; if that is ``confirmed``, what it serves goes on.
+    """
     netdr = str(Path(sys.executable).with_name("netdr"))
-    result = shell.run([netdr, "dr", "guard", "accept"], limit=ACCEPT, stdin=book.dump())
+    handed = {"book": book.dump(), "epoch": placement.epoch, "active": dict(placement.active), "confirmed": confirmed}
+    result = shell.run([netdr, "dr", "guard", "accept"], limit=ACCEPT, stdin=json.dumps(handed))
     if result.code != 0:
         hint = "is netdr installed there at the same path as here?"
         raise RecoveryError("the host's guard does not start", where=shell.name, why=result.last_words, hint=hint)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from backup.host import Shell
+from netdr.kernel.errors import NetdrError
 
 # Seconds that an answer may take; two echoes, so that one lost packet means nothing.
 WAIT = 1
@@ -19,5 +20,8 @@ def answering(shell: Shell, source: str, addresses: Collection[str]) -> int:
 
 
 def _answers(shell: Shell, source: str, address: str) -> bool:
-    # ping(8) ends with 0 when at least one answer came.
-    return shell.run([*_ECHO, "-I", source, address], limit=WAIT + 5).code == 0
+    try:
+        # ping(8) ends with 0 when at least one answer came.
+        return shell.run([*_ECHO, "-I", source, address], limit=WAIT + 5).code == 0
+    except NetdrError:
+        return False

@@ -26,7 +26,7 @@ class Parts:
     ``peer``: the placement that another controller has, UnreachableError if it does not answer. ``answering``: of the
     nodes named, those that answer this controller. ``witness``: of the nodes named, those that a switch reaches,
     UnreachableError if it cannot be asked. ``exchange``: give a host an order for a run of it, and return what it
-    said, None if it has no guard. ``hand_over``: give a host its book and start its guard.
+    said, None if it has no guard. ``hand_over``: give a host its book, start its guard; whether it may go on as it is.
     """
 
     load: Callable[[], Placement]
@@ -35,7 +35,7 @@ class Parts:
     answering: Callable[[Sequence[str]], tuple[str, ...]]
     witness: Callable[[str, Sequence[str]], tuple[str, ...]]
     exchange: Callable[[str, Order, str], Heard | None]
-    hand_over: Callable[[str], None]
+    hand_over: Callable[[str, Placement, bool], None]
     now: Callable[[], float] = clock.now
 
 
@@ -115,12 +115,14 @@ def _seen(parts: Parts, cast: Cast, there: Collection[str], awake: Sequence[str]
 def _tell(parts: Parts, cast: Cast, view: View, placement: Placement, host: str) -> Heard | None:
     """Give a host its order, confirmed if that is right now; return how its guard stood before."""
     last, book = view.heard.get(host), cast.books[host]
-    alive = last is not None and last.guarded(book)
-    confirms = alive and view.right.entitled and not view.waits.keys() - {host}
-    order = Order(placement.epoch, placement.active, last.standing.at if confirms and last else None)
+    confirms = view.right.entitled and not view.waits.keys() - {host}
+    known = last is not None and last.guarded(book)
+    order = Order(placement.epoch, placement.active, last.standing.at if last and known and confirms else None)
     heard = parts.exchange(host, order, last.standing.life if last else "")
     if heard is None or not heard.guarded(book):
-        parts.hand_over(host)
+        # Hosts that are not guarded yet do not wait for each other: they are as the placement found them.
+        silent = view.waits.keys() - {host} - (cast.books.keys() - view.heard.keys())
+        parts.hand_over(host, placement, view.right.entitled and not silent)
     return heard
 
 

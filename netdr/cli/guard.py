@@ -9,18 +9,19 @@ import getpass
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import click
 
 from backup import remote
+from backup.guard import clock, hosts, memory, watch
 from backup.guard import host as guarding
-from backup.guard import hosts, memory, watch
 from backup.guard.book import Book
 from backup.guard.decide import Order, Pace, Right
-from backup.guard.files import Place, Standing
+from backup.guard.files import Place, Record, Standing
 from backup.guard.hosts import Heard
 from backup.guard.watch import Cast, Parts, View
 from backup.host import LocalShell
@@ -31,7 +32,7 @@ from inventory import placement
 from inventory.placement import Placement
 from netdr.cli import recovery
 from netdr.cli.context import Context, print_json
-from netdr.kernel.errors import RecoveryError
+from netdr.kernel.errors import RecoveryError, UsageError
 from nornir_tasks import engine, witness
 
 # Seconds between two glances at the file with the placement: what is decided here is told at once.
@@ -62,40 +63,52 @@ def parts(context: Context, who: Cast) -> Parts:
         answering=partial(recovery.answering, network),
         witness=partial(witness.reached, network, state),
         exchange=exchange,
-        hand_over=lambda name: hosts.hand_over(shell(name), who.books[name]),
+        hand_over=lambda name, now, may: hosts.hand_over(shell(name), who.books[name], now, confirmed=may),
     )
 
 
 @click.command(name="watch")
 @click.option("--once", is_flag=True, help="Look once, say what was found, and end.")
+@click.option(
+    "--start", is_flag=True, help="Make sure that a watch runs on this controller, also after a restart of it."
+)
+@click.option("--stop", is_flag=True, help="End the watch that --start has begun.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: print what was found for programs.")
 @click.pass_obj
-def watch_(context: Context, once: bool, as_json: bool) -> None:
+def watch_(context: Context, once: bool, start: bool, stop: bool, as_json: bool) -> None:
     """Watch over the services hosts from this controller: never two active sites.
 
     Every few seconds: take over a newer placement from the other controllers, renew what the hosts may serve, tell a
     site that comes back what was decided without it. It goes on until it is ended. With --once and --json: epoch,
     right, sight, waits, hosts, problems.
     """
+    if once + start + stop > 1:
+        raise UsageError("--once, --start and --stop do not go together")
+    if start or stop:
+        daemon = _watch_daemon(context)
+        begin: Callable[[LocalShell], object] = daemon.ensure if start else daemon.stop
+        begin(LocalShell(engine.controller(context.network)))
+        return
+    _watch(context, once=once)
+    if as_json:
+        print_json(json.loads((context.state / memory.FILE).read_text(encoding="utf-8")))
+
+
+def _watch(context: Context, *, once: bool) -> None:
     who = Cast.of(context.network, engine.controller(context.network), Pace())
-    work, view, told = parts(context, who), memory.load(context.state) or View(), None
+    work, view, told = parts(context, who), memory.load(context.state) or View(), list[str]()
+    file = context.state / placement.FILE
     while True:
-        began, file = time.monotonic(), context.state / placement.FILE
-        epoch = work.load().epoch
-        if memory.confirmed(context.state, epoch):
-            view = View(Right(in_step=True, had=work.now()), view.sight, view.known, view.heard)
+        began, changed = time.monotonic(), _changed(file)
+        if memory.confirmed(context.state, work.load().epoch):
+            view = replace(view, right=Right(in_step=True, had=work.now()))
         view = watch.look(work, who, view)
-        memory.save(context.state, view, work.load().epoch)
-        lines = _lines(context, view, work.load().epoch)
+        epoch = work.load().epoch
+        memory.save(context.state, view, epoch)
+        if told != (told := _lines(context, view, epoch)):
+            click.echo("\n".join(told), err=once)
         if once:
-            if as_json:
-                print_json(json.loads((context.state / memory.FILE).read_text(encoding="utf-8")))
-            else:
-                click.echo("\n".join(lines))
             return
-        if lines != told:
-            click.echo("\n".join(lines))
-        told, changed = lines, _changed(file)
         # What was decided just now is settled as soon as those who answer have carried it out.
         pause = _SETTLING if view.waits else who.pace.every
         while time.monotonic() < began + pause and _changed(file) == changed:
@@ -160,12 +173,18 @@ def guard() -> None:
 @guard.command(hidden=True)
 def accept() -> None:
     """Take this host's book from standard input, and make sure that its guard runs with it."""
-    place, book = Place(), Book.load(sys.stdin.read(), "-")
+    place, handed = Place(), json.loads(sys.stdin.read())
+    book = Book.load(handed["book"], "-")
     daemon, shell = _daemon(place), LocalShell(book.host)
     fresh = write_private(place.book, book.dump())
     place.orders.mkdir(parents=True, exist_ok=True)
     if fresh and daemon.running():
         daemon.stop(shell)
+    if not place.record.exists():
+        record = Record(int(handed["epoch"]), dict(handed["active"]))
+        record.save(place.record)
+        if handed["confirmed"]:
+            write_private(place.standing, Standing.taken_over(record, clock.now()).dump())
     daemon.ensure(shell)
 
 
@@ -218,8 +237,16 @@ def _shown(standing: Standing) -> Mapping[str, object]:
 
 
 def _daemon(place: Place) -> Daemon:
-    netdr = str(Path(sys.executable).with_name("netdr"))
-    return Daemon("netdr-guard", "netdr guard", (netdr, "dr", "guard", "run"), place.runtime)
+    return Daemon("netdr-guard", "netdr guard", (_program(), "dr", "guard", "run"), place.runtime)
+
+
+def _watch_daemon(context: Context) -> Daemon:
+    folders = ("-i", str(context.inventory.resolve()), "--state", str(context.state.resolve()))
+    return Daemon("netdr-watch", "netdr watch", (_program(), *folders, "dr", "watch"), context.state / "watch")
+
+
+def _program() -> str:
+    return str(Path(sys.executable).with_name("netdr"))
 
 
 COMMANDS = (watch_, confirm, guard)

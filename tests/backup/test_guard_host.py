@@ -42,6 +42,7 @@ class Machine:
     refuses: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     time: float = 1000.0
+    blind: bool = False
 
     def guard(self) -> Guard:
         place = Place.under(self.root)
@@ -59,6 +60,8 @@ class Machine:
     def _answer(self, argv: Sequence[str]) -> Result:
         if argv[0] == "ping":
             return Result(0 if argv[-1] in self.pinged else 1, "", "")
+        if argv[0] == "ip" and self.blind:
+            return Result(1, "", "Cannot open netlink socket")
         if argv[0] == "ip":
             here = [{"local": SERVICES[name].address} for name in sorted(self.running)]
             return Result(0, json.dumps([{"addr_info": here}]), "")
@@ -189,11 +192,49 @@ def test_what_cannot_be_stopped_is_told_and_not_acknowledged(machine: Machine) -
     assert guard.look(standing).acked == 1
 
 
+def test_what_cannot_be_written_down_is_carried_out_and_not_acknowledged(machine: Machine) -> None:
+    guard = machine.guard()
+    standing = confirmed(machine, guard, guard.begin())
+    machine.running = {"portal"}
+    # A file where the folder should be: even root cannot write below it.
+    guard.place.state.parent.mkdir(parents=True, exist_ok=True)
+    guard.place.state.write_text("", encoding="utf-8")
+    machine.order(guard, Order(1, AWAY), standing.life)
+    standing = guard.look(standing)
+    assert (machine.running, standing.acked) == (set(), 0)
+    assert "cannot be written" in standing.problems[0]
+    guard.place.state.unlink()
+    assert guard.look(standing).acked == 1
+    assert Record.load(guard.place.record, HOME).epoch == 1
+
+
+def test_what_cannot_be_looked_at_is_stopped(machine: Machine) -> None:
+    guard = machine.guard()
+    standing = confirmed(machine, guard, guard.begin())
+    machine.order(guard, Order(1, AWAY, machine.time), standing.life)
+    machine.running, machine.blind = {"portal"}, True
+    assert guard.look(standing).may == ("mail",)
+    assert machine.running == set()
+
+
 def test_a_guard_that_is_started_again_goes_on_where_it_was(machine: Machine) -> None:
     guard = machine.guard()
     standing = confirmed(machine, guard, guard.begin())
     guard.place.standing.write_text(standing.dump(), encoding="utf-8")
     assert machine.guard().begin() == standing
+
+
+def test_a_host_that_is_guarded_for_the_first_time_goes_on_serving(machine: Machine) -> None:
+    guard = machine.guard()
+    machine.running = {"portal"}
+    record = Record(0, HOME)
+    record.save(guard.place.record)
+    guard.place.standing.write_text(Standing.taken_over(record, machine.time).dump(), encoding="utf-8")
+    standing = guard.look(guard.begin())
+    assert (machine.running, machine.done) == ({"portal"}, [])
+    machine.time += PACE.lease
+    guard.look(standing)
+    assert machine.running == set()
 
 
 def test_what_a_person_stopped_is_not_started_again(machine: Machine) -> None:

@@ -37,7 +37,7 @@ class District:
     unseen: set[str] = field(default_factory=set)
     epochs: dict[str, int] = field(default_factory=lambda: {"store": 0, "store-b": 0})
     orders: dict[str, Order] = field(default_factory=dict)
-    handed: list[str] = field(default_factory=list)
+    handed: list[tuple[str, int, bool]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     time: float = 1000.0
 
@@ -49,7 +49,7 @@ class District:
             answering=lambda nodes: tuple(node for node in nodes if node not in self.away),
             witness=self._witness,
             exchange=self._exchange,
-            hand_over=self.handed.append,
+            hand_over=lambda host, placement, confirmed: self.handed.append((host, placement.epoch, confirmed)),
             now=lambda: self.time,
         )
 
@@ -163,7 +163,11 @@ def test_a_host_without_a_guard_gets_one() -> None:
     district = District()
     parts = Parts(**{**vars(district.parts()), "exchange": lambda *_: None})
     watch.look(parts, CAST, View())
-    assert sorted(district.handed) == ["store", "store-b"]
+    assert sorted(district.handed) == [("store", 0, True), ("store-b", 0, True)]
+    district.handed.clear()
+    district.away = {"warden"}
+    watch.look(parts, CAST, View())
+    assert sorted(district.handed) == [("store", 0, False), ("store-b", 0, False)]
 
 
 def test_a_host_that_was_told_nothing_for_long_gets_its_guard_started_again() -> None:
