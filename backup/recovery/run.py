@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
@@ -121,7 +121,7 @@ def carry_out(
     """
     done: dict[str, Done] = {one.step.id: one for one in earlier}
     running: dict[Future[Done], Step] = {}
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool, _stopping(pool, record):
         while True:
             for step in plan.steps:
                 taken = step.id in done or step in running.values()
@@ -129,7 +129,7 @@ def carry_out(
                     running[pool.submit(_one, step, actions[step.id], record)] = step
             if not running:
                 break
-            for future in _ended(running, record):
+            for future in futures.wait(running, return_when=FIRST_COMPLETED).done:
                 step = running.pop(future)
                 done[step.id] = future.result()
                 record.tell(done[step.id])
@@ -141,14 +141,14 @@ def carry_out(
     return tuple(done.values())
 
 
-def _ended(running: Mapping[Future[Done], Step], record: Record) -> Iterable[Future[Done]]:
-    """Wait until steps have ended and return them. After Ctrl-C the others are told to stop, and waited for."""
+@contextmanager
+def _stopping(pool: ThreadPoolExecutor, record: Record) -> Iterator[None]:
+    """After Ctrl-C in the block, begin nothing more, and stop what is under way."""
     try:
-        return futures.wait(running, return_when=FIRST_COMPLETED).done
+        yield
     except KeyboardInterrupt:
         record.stopping.set()
-        for future in running:
-            future.cancel()
+        pool.shutdown(wait=False, cancel_futures=True)
         record.stop()
         raise
 
