@@ -13,7 +13,6 @@ from inventory.risk.found import Known, risks
 from inventory.risk.people import Escrow
 from inventory.risk.rehearsal import Rehearsed
 from inventory.risk.risk import NO_TIER, Kind, Risk
-from netdr.cli.config import json_option
 from netdr.cli.context import Context, print_json
 
 _KINDS: dict[Kind, tuple[str, str]] = {
@@ -32,7 +31,7 @@ _NAMED = 3
 
 
 @click.command()
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print the risks for programs.")
 @click.pass_obj
 def risk(context: Context, as_json: bool) -> None:
     """Show the single points of failure, ranked by tier and units hit, each with its cheapest mend.
