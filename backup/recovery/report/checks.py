@@ -63,7 +63,7 @@ def _restored(evidence: Evidence) -> Found:
     verdict: Verdict = "unknown" if not wanted else "met" if len(back) == len(wanted) else "not met"
     return verdict, Name(
         en=f"{len(back)} of {len(wanted)} services were verified in this run",
-        zh=f"本次 {len(wanted)} 项业务中有 {len(back)} 项恢复并验证",
+        zh=f"本次应恢复 {len(wanted)} 项业务，已恢复并验证 {len(back)} 项",
     )
 
 
@@ -94,16 +94,12 @@ def _redundant(evidence: Evidence) -> Found:
 
 
 def _approved(evidence: Evidence) -> Found:
-    settings = evidence.network.district.settings
-    named = len(settings.recovery.deciders)
-    if not named:
-        return "partly", Name(
-            en="every step is in the journal; nobody is named who may decide", zh="各步骤均有日志；未指定决定人"
-        )
-    return "met", Name(
-        en=f"every step is in the journal; {named} people are named who may decide",
-        zh=f"各步骤均有日志；已指定 {named} 名决定人",
-    )
+    steps = [done for done in evidence.report.steps if done.step.phase == "decide" and not done.failure]
+    by = ", ".join(str(done.facts["by"]) for done in steps if "by" in done.facts) or "-"
+    en, zh = f"every step is in the journal; decided by: {by}", f"各步骤均有日志；决定人：{by}"
+    if not evidence.network.district.settings.recovery.deciders:
+        return "partly", Name(en=f"{en}; nobody is named who may decide", zh=f"{zh}；清单未指定可以决定的人")
+    return "met" if steps else "unknown", Name(en=en, zh=zh)
 
 
 def _crypto(evidence: Evidence) -> Found:  # noqa: ARG001 - the form of a check

@@ -110,14 +110,15 @@ def _reasons(
     titles, row = names(standard), standard.levels[wanted - 1]
     for element, level in reached.items():
         title = titles[element]
-        if level is None:
-            yield Name(en=f"{title.en}: not declared", zh=f"{title.zh}：未申报")
-        elif level < wanted:
+        if level is not None and level < wanted:
             asks = f": {_ASKS[row.data.sent].en}" if element == DATA else ""
             chinese = f"：{_ASKS[row.data.sent].zh}" if element == DATA else ""
             yield Name(en=f"{title.en} reaches level {level}{asks}", zh=f"{title.zh}达到第 {level} 级{chinese}")
     if figures < wanted:
         yield _too_slow(row, measured)
+    if unknown := [titles[element] for element, level in reached.items() if level is None]:
+        en, zh = ", ".join(title.en for title in unknown), "、".join(title.zh for title in unknown)
+        yield Name(en=f"not declared: {en}", zh=f"未申报：{zh}")
 
 
 _ASKS: Mapping[Sent, Name] = {

@@ -59,6 +59,10 @@ class Standard(Entry):
     elements: tuple[Element, ...]
     levels: tuple[Level, ...]
 
+    def confirmed(self, level: int) -> bool:
+        """Return whether a level and all below it were compared with a source; 0 asks for nothing."""
+        return all(row.confirmed for row in self.levels[:level])
+
 
 class Clause(Entry):
     """A clause of another standard; ``check`` names what speaks to it."""

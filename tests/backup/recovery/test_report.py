@@ -22,6 +22,7 @@ from backup.recovery.report.timeline import timeline
 from backup.recovery.run import Done
 from inventory import load
 from inventory.entry import Name
+from inventory.model import Recovery
 from inventory.network import Network
 from netdr.kernel.errors import RecoveryError
 
@@ -146,6 +147,17 @@ def test_clauses_are_judged_by_what_can_be_seen(network: Network) -> None:
     assert whole["8.1.10.9"] == "not met"  # restic is not SM
     assert whole["8.1.10.13"] == "partly"  # never run before
     assert verdicts(network, report(network, RUN[:-1]))["L3-CES1-29"] == "not met"
+
+
+def test_who_decided_is_told_and_whether_anybody_was_named(network: Network) -> None:
+    decided = replace(RUN[1], facts={"by": "somebody"})
+    found = report(network, (RUN[0], decided, *RUN[2:]))
+    recovery = Recovery(deciders=("head", "deputy"))
+    settings = network.district.settings.model_copy(update={"recovery": recovery})
+    named = replace(network, district=network.district.model_copy(update={"settings": settings}))
+    for where, verdict in ((network, "partly"), (named, "met")):
+        row = next(row for row in rows(clauses(), Evidence(where, found, None)) if row.clause.check == "approved")
+        assert (row.verdict, "decided by: somebody" in row.why.en) == (verdict, True)
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(29, "met"), (31, "not met")])
