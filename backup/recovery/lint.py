@@ -10,12 +10,31 @@ from dataclasses import dataclass
 
 from backup.recovery import graph
 from backup.recovery.deeds import CHECKS, DEEDS
-from backup.recovery.plan import Plan
+from backup.recovery.plan import Plan, Step
 from backup.recovery.scenario import Scenario, Template
 from inventory.entry import span
 from inventory.model import District
 from netdr.kernel.errors import InventoryError, RecoveryError, unknown
 
+# What must have been done before an action, by where a plan moves services: else two sites could be active at once, or
+# one that has not the newest data. Actions that are not named for a move have no place in such a plan.
+_FIRST: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "away": {
+        "record": ("main-lost",),
+        "start-away": ("restore", "record"),
+        "announce": ("start-away",),
+    },
+    "home": {
+        "stop-home": ("main-whole",),
+        "stop-away": ("main-whole",),
+        "carry-home": ("stop-away",),
+        "record": ("carry-home",),
+        "start-home": ("carry-home", "record"),
+        "announce": ("start-home",),
+    },
+    "nowhere": {},
+}
+_MOVING = frozenset(does for order in _FIRST.values() for does in order)
 # A quorum of fewer witnesses is one opinion.
 _QUORUM = 3
 
@@ -107,6 +126,29 @@ def _unneeded(view: _View) -> Iterator[InventoryError]:
             yield InventoryError(what, where=where, hint="let a step that verifies it need it")
 
 
+def _unsafe(view: _View) -> Iterator[InventoryError]:
+    """Yield the steps by which two sites could serve at once."""
+    moves = view.scenario.written.moves
+    for step, where in view.steps():
+        if step.does in _MOVING and step.does not in _FIRST[moves]:
+            what = f"step '{step.id}' does '{step.does}', which has no place in a plan that moves services {moves}"
+            yield InventoryError(what, where=where, hint="say what the plan moves: away or home")
+        elif missing := [need for need in _FIRST[moves].get(step.does, ()) if not _follows(view, step, need)]:
+            what = f"step '{step.id}' does '{step.does}' without {', '.join(missing)} before it"
+            yield InventoryError(what, where=where, why="two sites could be active at once", hint="let it need them")
+
+
+def _follows(view: _View, written: Template, need: str) -> bool:
+    """Return whether every step that ``written`` stands for comes after one that does ``need`` for its service."""
+    before, steps = graph.ancestors(view.plan), {step.id: step for step in view.plan.steps}
+
+    def done(step: Step) -> bool:
+        earlier = (steps[name] for name in before[step.id])
+        return any(one.does == need and (not step.service or one.service in {"", step.service}) for one in earlier)
+
+    return all(done(step) for step in view.plan.steps if step.id.partition(":")[0] == written.id)
+
+
 def _unspoken(view: _View) -> Iterator[InventoryError]:
     for step, where in view.steps():
         if step.does == "person" and step.instruction is None:
@@ -119,6 +161,7 @@ _MISTAKES: tuple[Callable[[_View], Iterable[InventoryError]], ...] = (
     _nobody,
     _unneeded,
     _unspoken,
+    _unsafe,
 )
 
 

@@ -4,7 +4,8 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from backup.recovery import scenario, state
 from backup.recovery.alone import alone
 from backup.recovery.desk import Carried, Desk
+from backup.recovery.failover import WITNESSES
 from backup.recovery.run import Journal
 from backup.recovery.testing import FakeWorld
 from backup.recovery.wish import Wish
@@ -244,6 +246,45 @@ def test_failover_and_failback_go_round(desk: Desk, fake: FakeWorld) -> None:
         desk.begin(Wish("failback"))
         assert fake.running == at(HOME)
         assert desk.placement().epoch == epoch + 2
+
+
+# ---- who decides ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_policy(desk: Desk, tmp_path: Path) -> Desk:
+    """The same desk with a district's own plan, in which the witnesses decide."""
+    text = (scenario.SHIPPED / "server-room-lost.yaml").read_text(encoding="utf-8")
+    (tmp_path / "server-room-lost.yaml").write_text(
+        text.replace("decides: person", "decides: policy"), encoding="utf-8"
+    )
+    return replace(desk, scenarios=scenario.load_all(tmp_path))
+
+
+def test_a_policy_decides_with_the_majority_of_the_witnesses(by_policy: Desk, fake: FakeWorld) -> None:
+    lose_main(fake)
+    fake.says["decide"] = "a person would say no"
+
+    facts = {one.step.id: one.facts for one in by_policy.begin(FAILOVER).done}
+
+    assert facts["decide"] == {"by": "policy", "witnesses": facts["detect"]["witnesses"]}
+    assert fake.running == at(AWAY)
+
+
+def test_a_policy_does_not_decide_once_the_site_is_back(by_policy: Desk, fake: FakeWorld) -> None:
+    """It comes back between the detection and the decision."""
+    lose_main(fake)
+    asked = fake.answering
+    hosts: list[int] = []
+
+    def answering(nodes: Sequence[str]) -> tuple[str, ...]:
+        hosts.append(1)
+        return tuple(nodes) if len(hosts) > 1 + WITNESSES else asked(nodes)
+
+    fake.answering = answering  # type: ignore[method-assign]
+    with pytest.raises(Problems, match="main site still answers"):
+        replace(by_policy, world=fake.world()).begin(FAILOVER)
+    assert fake.log == []
 
 
 # ---- what the state allows --------------------------------------------------------------------------------------

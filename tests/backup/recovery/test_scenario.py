@@ -123,6 +123,28 @@ def test_lint_finds(tmp_path: Path, district: District, old: str, new: str, word
     assert all(f"{tmp_path}/server-room-lost.yaml:" in one for one in found)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("server-room-lost", ("does: main-lost", "does: main-whole"), "'record' without main-lost before it"),
+        ("server-room-lost", ("needs: [restore, fence]", "needs: [restore]"), "'start-away' without record before it"),
+        ("server-room-lost", ("needs: [restore, fence]", "needs: [fence]"), "'start-away' without restore before it"),
+        ("server-room-lost", ("needs: [start]", "needs: [fence]"), "'announce' without start-away before it"),
+        ("server-room-lost", ("moves: away", "moves: nowhere"), "'record', which has no place in a plan that moves"),
+        ("server-room-lost", ("does: start-away", "does: start-home"), "'start-home', which has no place"),
+        ("failback", ("needs: [freeze]", "needs: [withdraw]"), "'carry-home' without stop-away before it"),
+        ("failback", ("does: main-whole", "does: main-lost"), "'stop-away' without main-whole before it"),
+    ],
+)
+def test_lint_finds_a_plan_that_could_make_two_active_sites(
+    tmp_path: Path, district: District, name: str, change: tuple[str, str], words: str
+) -> None:
+    text = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
+    assert text.count(change[0]) == 1
+    found = mistakes(written(tmp_path, text.replace(*change), name), district)
+    assert [one for one in found if words in one], found
+
+
 def test_limits_that_allow_more_than_the_promise_are_a_warning(tmp_path: Path, district: District) -> None:
     """The sum by hand: detect 60 + restore 3600 + start 120 + switch 300 + verify 60 = 4140 s; tier 1 promises 30 m."""
     found = lint.lint(written(tmp_path, GOOD.replace("limit: 20m", "limit: 60m")), district)

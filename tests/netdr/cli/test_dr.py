@@ -63,7 +63,7 @@ def test_a_bad_plan_of_the_district_is_told_with_its_line(tmp_path: Path) -> Non
         "  - id: stop\n"
         "    title: {zh: 停止, en: stop}\n"
         "    phase: fence\n"
-        "    does: stop-home\n"
+        "    does: stop-active\n"
         "    limit: 1m\n",
         encoding="utf-8",
     )
