@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from inventory.network import Network
@@ -12,15 +12,21 @@ from inventory.risk.protection import protection
 from inventory.risk.rehearsal import Rehearsed, rehearsal
 from inventory.risk.risk import Risk, rank
 from inventory.risk.single import single_points
+from inventory.risk.standing import standing
+from netdr.kernel.errors import NetdrError
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known here besides the inventory, at a Unix time: the escrow if any, and by service the last recovery."""
+    """What is known here besides the inventory, at a Unix time: the escrow if any, and by service the last recovery.
+
+    ``broken``: what is wrong with the backups of each asset, as far as the hosts were asked.
+    """
 
     now: float
     escrow: Escrow | None = None
     rehearsed: Mapping[str, Rehearsed] = field(default_factory=dict)
+    broken: Mapping[str, Sequence[NetdrError]] = field(default_factory=dict)
 
 
 def risks(network: Network, known: Known) -> tuple[Risk, ...]:
@@ -30,6 +36,7 @@ def risks(network: Network, known: Known) -> tuple[Risk, ...]:
         *pairs(network),
         *protection(network),
         *people(network, known.escrow),
+        *standing(network, known.broken),
         *rehearsal(network, known.rehearsed, known.now),
     )
     return tuple(sorted(found, key=rank))

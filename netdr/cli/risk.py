@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
 
+from backup import remote
 from backup.escrow.keep import Keeper
 from backup.recovery.report.kept import kept
+from backup.remote import Order
+from backup.verbs import WHERE
+from inventory import placement
 from inventory.risk.found import Known, risks
 from inventory.risk.people import Escrow
 from inventory.risk.rehearsal import Rehearsed
 from inventory.risk.risk import NO_TIER, Kind, Risk
 from netdr.cli.context import Context, print_json
+from netdr.kernel.errors import NetdrError
 
 _KINDS: dict[Kind, tuple[str, str]] = {
     "link": ("link", "链路"),
@@ -28,6 +33,8 @@ _KINDS: dict[Kind, tuple[str, str]] = {
 }
 # How many of the things with the same risk are named.
 _NAMED = 3
+# Seconds that the hosts may take to say how the backups stand; one that does not answer is given up after ten.
+_LIMIT_S = 60
 
 
 @click.command()
@@ -38,11 +45,12 @@ def risk(context: Context, as_json: bool) -> None:
 
     Every link, device, services host and site is taken out in turn, at home and after a failover. Only the backbone is
     counted on to forward: no unit's switch carries the traffic of others. Also: copies, proofs, pairs, keys, people,
-    and the drills and recoveries that this machine has the reports of.
+    the drills and recoveries that this machine has the reports of, and on a controller how the backups stand.
 
     With --json: risks (kind, subject, effect, rule, tier, units (what each unit loses), what, mend, lines, clause).
     """
-    found = risks(context.network, Known(time.time(), _escrow(context), _rehearsed(context)))
+    known = Known(time.time(), _escrow(context), _rehearsed(context), _backups(context))
+    found = risks(context.network, known)
     if as_json:
         print_json({"risks": [one.as_dict() for one in found]})
         return
@@ -74,6 +82,22 @@ def _rehearsed(context: Context) -> Mapping[str, Rehearsed]:
     for one in kept(context.state / "evidence" / "recovery"):
         for name, row in one["report"]["services"].items():
             found[name] = Rehearsed(one["report"]["lost_at"], row["kept"])
+    return found
+
+
+def _backups(context: Context) -> Mapping[str, Sequence[NetdrError]]:
+    """Return what is wrong with each asset's backups, as its hosts say; nothing where there is no key to ask them."""
+    if not (context.state / "ssh" / "id_ed25519").exists():
+        return {}
+    network = context.network
+    now = placement.load(context.state, network.district)
+    where = remote.hosts_of(network, now, WHERE["status"], network.district.protected)
+    hosts = remote.over_ssh(network, context.inventory, context.state)
+    with context.step("ask the hosts how the backups stand", "查询各主机的备份状况"):
+        reports = hosts.each({host: Order("status", tuple(names), limit=_LIMIT_S) for host, names in where.items()})
+    found: dict[str, tuple[NetdrError, ...]] = {}
+    for one in reports:
+        found[one.service] = (*found.get(one.service, ()), *one.problems)
     return found
 
 

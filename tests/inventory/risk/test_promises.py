@@ -14,6 +14,8 @@ from inventory.risk.pairs import pairs
 from inventory.risk.people import Escrow, people
 from inventory.risk.protection import protection
 from inventory.risk.rehearsal import Rehearsed, rehearsal
+from inventory.risk.standing import standing
+from netdr.kernel.errors import BackupError, ProofError
 
 ROOT = Path(__file__).parents[3]
 NOW = 1_800_000_000.0
@@ -119,3 +121,15 @@ def test_a_service_is_brought_back_often_enough_and_well_enough(suxian: Network)
         ("emergency", "never-rehearsed"),
     }
     assert rehearsed(suxian, {}) == {("recovery", "never-rehearsed")}
+
+
+def test_what_the_hosts_say_of_the_backups_is_a_risk_to_those_that_use_them(suxian: Network) -> None:
+    old = BackupError("the newest copy is 9 h old", where="srv-dr", hint="netdr backup copy credit")
+    late = ProofError("the last proof is 40 d old")
+    found = {risk.subject: risk for risk in standing(suxian, {"credit": (old, late), "portal": (late,), "netdr": ()})}
+    assert {name: (risk.effect, risk.tier) for name, risk in found.items()} == {
+        "credit": ("unsaved", 3),
+        "portal": ("unproven", 2),
+    }
+    assert found["credit"].what.en == "credit: srv-dr: the newest copy is 9 h old (and 1 more)"
+    assert found["credit"].mend.en == "netdr backup copy credit"
