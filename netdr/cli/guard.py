@@ -18,14 +18,12 @@ import click
 
 from backup import remote
 from backup.guard import clock, hosts, memory, watch
-from backup.guard import host as guarding
 from backup.guard.book import Book
 from backup.guard.decide import Order, Pace, Right
 from backup.guard.files import Place, Record, Standing
 from backup.guard.hosts import Heard
 from backup.guard.watch import Cast, Parts, View
 from backup.host import LocalShell
-from backup.postgres import main_cluster
 from backup.repository import write_private
 from backup.stream.daemon import Daemon
 from inventory import placement
@@ -188,15 +186,6 @@ def accept() -> None:
     daemon.ensure(shell)
 
 
-@guard.command(hidden=True)
-def run() -> None:
-    """Guard this host until it is ended."""
-    place = Place()
-    book = place.load_book()
-    shell = LocalShell(book.host)
-    guarding.run(guarding.Guard(book, place, shell, lambda: main_cluster(shell)), click.echo)
-
-
 @guard.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
 @click.pass_obj
@@ -237,7 +226,7 @@ def _shown(standing: Standing) -> Mapping[str, object]:
 
 
 def _daemon(place: Place) -> Daemon:
-    return Daemon("netdr-guard", "netdr guard", (_program(), "dr", "guard", "run"), place.runtime)
+    return Daemon("netdr-guard", "netdr guard", (sys.executable, "-P", "-m", "backup.guard"), place.runtime)
 
 
 def _watch_daemon(context: Context) -> Daemon:
