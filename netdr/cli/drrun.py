@@ -21,7 +21,7 @@ from inventory import placement
 from netdr.cli import recovery
 from netdr.cli.context import Context, print_json
 from netdr.cli.people import Terminal
-from netdr.kernel.errors import UsageError
+from netdr.kernel.errors import RecoveryError, UsageError
 
 # The folder of a district's own plans.
 PLANS = "plans"
@@ -106,7 +106,12 @@ def _tell(context: Context, done: Done) -> None:
 
 
 def _report(context: Context, carried: Carried) -> None:
-    path = write(_reported(context, carried), context.network, context.state / "reports", context.language)
+    """Write the report. That it cannot be written is said, and changes nothing of how the run ended."""
+    try:
+        path = write(_reported(context, carried), context.network, context.state / "reports", context.language)
+    except RecoveryError as error:
+        click.echo(f"netdr: {error.report()}", err=True)
+        return
     click.echo(context.text(f"report: {path}", f"报告：{path}"), err=True)
 
 

@@ -11,6 +11,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import count
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,14 @@ FORMAT = 1
 
 
 def keep(folder: Path, judgement: Judgement, papers: Mapping[str, str]) -> Path:
-    """Write the evidence of a run below ``folder`` and return its path. ``papers``: what people read, by file name."""
+    """Write the evidence of a run below ``folder`` and return its path. ``papers``: what people read, by file name.
+
+    A run that is resumed has one for each time that it stopped: what was kept once is never written again.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{judgement.report.run}.json"
-    before = [(found, value) for found, value in _in_order(folder) if found != path]
+    names = (f"{judgement.report.run}{f'.{number}' if number > 1 else ''}.json" for number in count(1))
+    path = next(folder / name for name in names if not (folder / name).exists())
+    before = _in_order(folder)
     value = {
         "format": FORMAT,
         "run": judgement.report.run,

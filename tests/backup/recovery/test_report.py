@@ -241,6 +241,22 @@ def test_the_evidence_is_a_chain_that_shows_what_was_done_to_it(network: Network
     assert write(replace(report(network), run="run-4"), network, tmp_path / "reports", "zh").is_file()
 
 
+def test_a_run_that_is_resumed_changes_nothing_that_was_kept(network: Network, tmp_path: Path) -> None:
+    kept = tmp_path / "evidence" / "recovery"
+    stopped = report(network, RUN[:-1], run="first")
+    for one in (stopped, report(network, run="second"), report(network, run="first")):
+        write(one, network, tmp_path / "reports", "en")
+    assert missing(kept) == ()
+    assert {path.name for path in kept.iterdir()} == {"first.json", "second.json", "first.2.json"}
+    assert json.loads((kept / "first.2.json").read_text())["before"]["evidence"] == "second.json"
+
+
+def test_a_folder_that_takes_no_report_is_an_operators_error(network: Network, tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("in the way")
+    with pytest.raises(RecoveryError, match="the report cannot be written"):
+        write(report(network), network, tmp_path / "reports", "en")
+
+
 def test_the_hashes_tell_another_inventory_and_another_plan(network: Network) -> None:
     now = inputs(report(network), network)
     units = network.district.units[:-1]
