@@ -109,6 +109,17 @@ def _crypto(evidence: Evidence) -> Found:  # noqa: ARG001 - the form of a check
     )
 
 
+def _undone(evidence: Evidence) -> Found:
+    """Judge by the steps that move something: those that fence, start or switch."""
+    moving = [step for step in evidence.report.plan if step.phase in {"fence", "start", "switch"}]
+    back = sum(bool(step.undo) for step in moving)
+    verdict: Verdict = "unknown" if not moving else "met" if back == len(moving) else "partly" if back else "not met"
+    return verdict, Name(
+        en=f"{back} of the {len(moving)} steps that move something have a way back",
+        zh=f"{len(moving)} 个改变状态的步骤中有 {back} 个可以撤销",
+    )
+
+
 def _policy(evidence: Evidence) -> Found:
     count = len(evidence.network.district.protected)
     return "met", Name(
@@ -145,5 +156,6 @@ CHECKS: Mapping[str, Callable[[Evidence], Found]] = {
     "approved": _approved,
     "crypto": _crypto,
     "policy": _policy,
+    "undone": _undone,
     "rehearsed": _rehearsed,
 }

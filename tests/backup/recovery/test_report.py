@@ -149,6 +149,17 @@ def test_clauses_are_judged_by_what_can_be_seen(network: Network) -> None:
     assert verdicts(network, report(network, RUN[:-1]))["L3-CES1-29"] == "not met"
 
 
+@pytest.mark.parametrize(
+    ("undo", "verdict"), [((), "not met"), (("switch",), "partly"), (("fence", "start", "switch"), "met")]
+)
+def test_a_plan_is_undone_by_the_steps_that_move_something(
+    network: Network, undo: tuple[str, ...], verdict: str
+) -> None:
+    plan = tuple(replace(one.step, undo="back" if one.step.phase in undo else "") for one in RUN)
+    assert verdicts(network, report(network, plan=plan))["8.1.10.10 c"] == verdict
+    assert verdicts(network, report(network, plan=()))["8.1.10.10 c"] == "unknown"
+
+
 def test_who_decided_is_told_and_whether_anybody_was_named(network: Network) -> None:
     decided = replace(RUN[1], facts={"by": "somebody"})
     found = report(network, (RUN[0], decided, *RUN[2:]))
