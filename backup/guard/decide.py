@@ -61,10 +61,13 @@ class Held:
 def obey(held: Held, order: Order, now: float, pace: Pace) -> Held:
     """Return what a host holds after an order: a newer placement is taken over, an older one means nothing.
 
-    Contact is counted from when the confirmation was asked for.
+    In the same epoch only services are new that were not there when it was decided. Contact is counted from when the
+    confirmation was asked for.
     """
     if order.epoch > held.epoch:
         held = Held(order.epoch, order.active)
+    elif order.epoch == held.epoch:
+        held = replace(held, active={**order.active, **held.active})
     fresh = order.asked is not None and 0 <= now - order.asked < pace.lease
     if order.epoch != held.epoch or order.asked is None or not fresh:
         return held

@@ -82,7 +82,7 @@ class Guard:
             reached = ping.answering(self.shell, self.book.address, self.book.witnesses.values())
             held = decide.witnessed(held, now, reached, len(self.book.witnesses), pace)
         record, unsaved = self._record(), ""
-        if record.epoch != held.epoch:
+        if (record.epoch, record.active) != (held.epoch, held.active):
             # On the disk before anybody hears of it.
             unsaved = self._save(replace(record, epoch=held.epoch, active=held.active))
         if before.held.epoch != held.epoch:

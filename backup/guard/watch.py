@@ -86,7 +86,8 @@ def look(parts: Parts, cast: Cast, before: View) -> View:
     newest = max((mine, *answered.values()), key=lambda one: one.epoch)
     if newest.epoch > mine.epoch:
         parts.save(newest)
-    all_agree = len(answered) == len(cast.others)
+    torn = sorted(other for other, one in answered.items() if one.epoch == newest.epoch and one != newest)
+    all_agree = len(answered) == len(cast.others) and not torn
     # On a quiet day everybody answers, and no witness is asked.
     quiet = all_agree and set(there) == set(cast.nodes)
     awake = () if quiet else parts.answering(cast.witnesses)
@@ -97,7 +98,8 @@ def look(parts: Parts, cast: Cast, before: View) -> View:
     sight = decide.sighted(before.sight, now, cast.nodes, seen, cast.pace)
     known = {**before.known, **{other: one.epoch for other, one in answered.items()}}
     waits = decide.unsettled(newest.epoch, known, sight, now, cast.pace)
-    view = View(right, sight, known, before.heard, waits)
+    said = tuple(f"{other} has another placement of epoch {newest.epoch}" for other in torn)
+    view = View(right, sight, known, before.heard, waits, said)
     told = _each([host for host in cast.books if host in there], lambda host: _tell(parts, cast, view, newest, host))
     return _with(view, told, peers)
 
@@ -132,7 +134,7 @@ def _with(view: View, told: Mapping[str, object], peers: Mapping[str, object]) -
     failures = (one for one in (*peers.values(), *told.values()) if isinstance(one, NetdrError))
     said = tuple(str(one) for one in failures if not isinstance(one, UnreachableError))
     guards = tuple(f"{host}: {words}" for host, one in heard.items() for words in one.standing.problems)
-    return replace(view, known=known, heard={**view.heard, **heard}, problems=(*said, *guards))
+    return replace(view, known=known, heard={**view.heard, **heard}, problems=(*view.problems, *said, *guards))
 
 
 def _each(names: Sequence[str], ask: Callable[[str], object]) -> dict[str, object]:

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from inventory import placement
 from inventory.placement import Placement
 from netdr.cli import recovery
 from netdr.cli.context import Context, print_json
-from netdr.kernel.errors import RecoveryError, UsageError
+from netdr.kernel.errors import NetdrError, RecoveryError, UsageError
 from nornir_tasks import engine, witness
 
 # Seconds between two glances at the file with the placement: what is decided here is told at once.
@@ -92,12 +92,39 @@ def watch_(context: Context, once: bool, start: bool, stop: bool, as_json: bool)
         print_json(json.loads((context.state / memory.FILE).read_text(encoding="utf-8")))
 
 
+@dataclass(frozen=True)
+class _Post:
+    """Where a watch stands: the district as it was written ``written`` (ns), who is watched, and with what."""
+
+    context: Context
+    written: int
+    who: Cast
+    work: Parts
+
+    @classmethod
+    def at(cls, context: Context) -> _Post:
+        """Return the post for the inventory as it is now. Raise Problems with everything that is wrong with it."""
+        fresh = Context(context.folder, context.state_folder, context.language)
+        written = _changed(*context.inventory.glob("*.yaml"))
+        who = Cast.of(fresh.network, engine.controller(fresh.network), Pace())
+        return cls(fresh, written, who, parts(fresh, who))
+
+    def now(self) -> _Post:
+        """Return the post for today's inventory; this one as long as that cannot be read, or is the same."""
+        if _changed(*self.context.inventory.glob("*.yaml")) == self.written:
+            return self
+        try:
+            return _Post.at(self.context)
+        except NetdrError:
+            return self
+
+
 def _watch(context: Context, *, once: bool) -> None:
-    who = Cast.of(context.network, engine.controller(context.network), Pace())
-    work, view, told = parts(context, who), memory.load(context.state) or View(), list[str]()
-    file = context.state / placement.FILE
+    view, told, file = memory.load(context.state) or View(), list[str](), context.state / placement.FILE
+    post = _Post.at(context)
     while True:
-        began, changed = time.monotonic(), _changed(file)
+        post = post.now()
+        began, changed, who, work = time.monotonic(), _changed(file), post.who, post.work
         if memory.confirmed(context.state, work.load().epoch):
             view = replace(view, right=Right(in_step=True, had=work.now()))
         view = watch.look(work, who, view)
@@ -113,8 +140,9 @@ def _watch(context: Context, *, once: bool) -> None:
             time.sleep(_GLANCE)
 
 
-def _changed(file: Path) -> int:
-    return file.stat().st_mtime_ns if file.exists() else 0
+def _changed(*files: Path) -> int:
+    """Return when the newest of the files that are there was written, in nanoseconds."""
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
 def _lines(context: Context, view: View, epoch: int) -> list[str]:

@@ -30,7 +30,7 @@ def await_promotion(network: Network, state: Path, answering: Callable[[Sequence
     if not memory.used(state):
         return
     who = Cast.of(network, engine.controller(network), Pace())
-    end = time.monotonic() + 2 * who.pace.silence
+    end = time.monotonic() + who.pace.silence + 3 * who.pace.every
     while True:
         there = answering(who.nodes)
         found = watch.verdict(who, memory.load(state) or View(), there, clock.now())

@@ -281,6 +281,12 @@ def test_the_book_of_a_host_names_witnesses_and_databases() -> None:
     assert any(one.databases for one in found.services.values())
 
 
+def test_a_service_that_is_new_in_the_same_epoch_is_taken_over() -> None:
+    held = decide.obey(Held(1, AWAY), Order(1, {**HOME, "new": "main"}, 100.0), 100.0, PACE)
+    assert held.active == {**AWAY, "new": "main"}
+    assert decide.served(held, "main", 100.0, PACE) == {"mail", "new"}
+
+
 def test_contact_counts_from_when_it_was_asked_for() -> None:
     held = decide.obey(Held(1, HOME), Order(1, HOME, asked=90.0), 100.0, PACE)
     assert (held.confirmed, held.heard) == (True, 90.0)

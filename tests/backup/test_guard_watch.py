@@ -151,6 +151,13 @@ def test_a_controller_that_reaches_no_majority_confirms_nothing_and_decides_noth
     assert "has not heard from every other controller" in district.verdict(view).why[0]
 
 
+def test_two_placements_of_the_same_epoch_confirm_nothing() -> None:
+    district = District(mine=AWAY, other=Placement(1, {"portal": "main"}))
+    view = district.looks(View(), 10)
+    assert not view.right.entitled
+    assert view.problems == ("warden has another placement of epoch 1",)
+
+
 def test_a_controller_that_has_booted_waits_for_the_other_one() -> None:
     district = District(away={"warden"})
     view = district.looks(View(), 120)
