@@ -11,7 +11,7 @@ import click
 
 from backup.recovery.wish import Wish
 from inventory import placement
-from netdr.cli import drrun, guard, recovery
+from netdr.cli import drrun, guard, recovery, watch
 from netdr.cli.chaos import chaos
 from netdr.cli.context import Context, print_json
 from netdr.cli.drill import drill
@@ -33,7 +33,7 @@ def dr() -> None:
 
 
 dr.add_command(drill)
-for _command in guard.COMMANDS:
+for _command in (*watch.COMMANDS, guard.guard):
     dr.add_command(_command)
 
 
