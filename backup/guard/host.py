@@ -1,7 +1,7 @@
 """The guard of a services host: it looks every few seconds what may be served here, and makes it so.
 
-What may not be served is shut: first its databases refuse everybody, which takes a moment, then it is stopped. What
-may be served again is opened, and started if the guard itself has stopped it or the host was switched off in between:
+What may not be served is shut: its databases refuse everybody, which takes a moment, and it is stopped. What may be
+served again is opened, and started if the guard itself has stopped it or the host was switched off in between:
 in the same epoch its data is still the newest. In a new epoch a recovery brings the data and starts it.
 """
 
@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from backup.guard import clock, decide, fence, files, ping
 from backup.guard.book import Book
+from backup.guard.decide import Held, Pace
 from backup.guard.files import Place, Record, Standing
 from backup.host import Shell
 from backup.postgres import Cluster
@@ -95,7 +96,11 @@ class Guard:
     def _done(self, standing: Standing, todo: Work, unsaved: str) -> Standing:
         running, may = set(standing.running), set(standing.may)
         problems = [unsaved, *self._opened(todo.open), *self._started(todo.start)]
-        unfenced, unstopped = self._fence(todo.shut), self._stop(todo.shut)
+        with ThreadPoolExecutor(1) as pool:
+            # A server that hangs must not keep services from being stopped.
+            fencing = pool.submit(self._fence, todo.shut)
+            unstopped = self._stop(todo.shut)
+            unfenced = fencing.result()
         shut = (set(standing.shut) | todo.shut) - todo.open - unfenced.keys() - unstopped.keys()
         resume = (set(standing.resume) | (todo.shut & running)) - (may & running)
         # Databases whose server does not run take no writes; they are fenced as soon as it does.
@@ -213,8 +218,15 @@ def run(guard: Guard, say: Callable[[str], None], wait: Callable[[float], object
             words = str(error)
         if told != (told := words):
             say(words)
-        while guard.now() < began + guard.book.pace.every and _newest(guard.place) == seen:
+        due = _due(standing.held, began, guard.book.pace)
+        while guard.now() < due and _newest(guard.place) == seen:
             wait(min(GLANCE, guard.book.pace.every / 5))
+
+
+def _due(held: Held, began: float, pace: Pace) -> float:
+    """Return when to look again: by its pace, and as soon as a lease is over."""
+    soon = began + pace.every
+    return min(soon, held.heard + pace.lease) if held.confirmed else soon
 
 
 def _words(standing: Standing) -> str:
