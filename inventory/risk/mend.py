@@ -45,6 +45,14 @@ def mend(  # noqa: PLR0913, PLR0917 - all that a mend depends on
     return _doubled(reach, element, units)
 
 
+def mend_between(reach: Reach, element: Element, home: Sequence[str], standby: Sequence[str]) -> Mend:
+    """Return what to do so that losing ``element`` does not cut some hosts off from others."""
+    here, there = reach.devices(home, element.gone), reach.devices(standby, element.gone)
+    if not here or not there:
+        return _attached(reach, element, element.gone, standby if here else home)
+    return _add(_line(reach, element, sorted(there), here))
+
+
 def _said(en: str, zh: str) -> Mend:
     return Mend(Name(en=en, zh=zh))
 
@@ -102,18 +110,19 @@ def _lines(
 def _line(reach: Reach, element: Element, ends: Sequence[str], there: frozenset[str]) -> tuple[str, str]:
     """Return the new line between two ends that are not neighbours yet, if there are such.
 
-    Of those it is one to a site that the near end has no line to yet: that site's loss must not be the next risk. A
-    unit's line goes where other units' lines go. The far end is the one with the fewest lines.
+    Of those it is one to a site that the near end has no line to yet: that site's loss must not be the next risk, nor
+    that of the services' home. A unit's line goes where other units' lines go. The far end has the fewest lines.
     """
+    homes = {target.site for target in reach.targets}
 
-    def cost(pair: tuple[str, str]) -> tuple[bool, bool, bool, int, str, str]:
+    def cost(pair: tuple[str, str]) -> tuple[bool, bool, bool, bool, int, str, str]:
         near, far = pair
         neighbours = dict(reach.lines(near))
         sites = {reach.network.nodes[device].site for device in neighbours}
         kinds = {wire.kind for wire in reach.network.wires_of(far)}
         strange = bool(element.unit or reach.network.nodes[near].unit) and "uplink" not in kinds
-        beside = reach.network.nodes[far].site in sites
-        return far in neighbours, beside, strange, len(reach.network.wires_of(far)), near, far
+        site = reach.network.nodes[far].site
+        return far in neighbours, site in sites, site in homes, strange, len(reach.network.wires_of(far)), near, far
 
     near, far = min(((near, far) for near in ends for far in there), key=cost)
     return near, far

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from inventory.entry import Name
 from inventory.network import Network
-from inventory.risk.mend import mend
+from inventory.risk.everybody import everybody
+from inventory.risk.mend import mend, mend_between
 from inventory.risk.reach import Element, Gone, Reach, Target, Units
 from inventory.risk.risk import Effect, Risk
 
@@ -28,6 +29,7 @@ def single_points(network: Network) -> Iterator[Risk]:
         yield from _risk(reach, element, Gone(), outages[element], "outage")
         yield from _risk(reach, element, Gone(), _minus(lost, outages[element]), "failover")
     yield from _after_a_move(reach, outages)
+    yield from _copies(reach, outages)
 
 
 def _after_a_move(reach: Reach, outages: Mapping[Element, Lost]) -> Iterator[Risk]:
@@ -44,6 +46,38 @@ def _after_a_move(reach: Reach, outages: Mapping[Element, Lost]) -> Iterator[Ris
     for element, lost in found.items():
         if element in gone:
             yield from _risk(reach, element, gone[element], lost, "exposed")
+
+
+def _copies(reach: Reach, elements: Iterable[Element]) -> Iterator[Risk]:
+    """Yield what cuts the services' homes off from their standbys: meanwhile nothing new is saved there."""
+    ways: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Target]] = {}
+    for target in reach.targets:
+        if target.site:
+            ways.setdefault((target.home, target.standby), []).append(target)
+    for (home, standby), targets in ways.items():
+        for element in elements:
+            if element.unit or element.gone.nodes & {*home, *standby} or _joined(reach, home, standby, element.gone):
+                continue
+            if _joined(reach, home, standby, Gone()):
+                yield _uncopied(reach, element, home, standby, targets)
+
+
+def _joined(reach: Reach, home: Sequence[str], standby: Sequence[str], gone: Gone) -> bool:
+    return not reach.devices(home, gone).isdisjoint(reach.devices(standby, gone))
+
+
+def _uncopied(
+    reach: Reach, element: Element, home: Sequence[str], standby: Sequence[str], targets: Sequence[Target]
+) -> Risk:
+    names = [target.id for target in targets]
+    units, tier = everybody(reach.network, names)
+    found = mend_between(reach, element, home, standby)
+    what = Name(
+        en=f"nothing new of {', '.join(names)} is saved at the standby until it is mended",
+        zh=f"修复前 {'、'.join(names)} 的新数据无法保存到备用站点",
+    )
+    rule = f"single-{element.kind}-to-copies"
+    return Risk(element.kind, element.id, "unsaved", rule, tier, units, what, found.text, found.lines)
 
 
 def _lost(reach: Reach, element: Element, before: Gone, moved: str) -> Lost:

@@ -70,6 +70,19 @@ def test_two_lines_to_the_dr_site_from_two_buildings_are_one_once_the_server_roo
     assert not [r for r in found("suxian") if r.subject == "core-1--dr-1"]
 
 
+def test_the_copies_go_to_the_dr_site_by_two_ways_until_one_is_taken_out() -> None:
+    def unsaved(of_network: Network) -> dict[str, tuple[tuple[str, str], ...]]:
+        return {r.subject: r.lines for r in single_points(of_network) if r.effect == "unsaved"}
+
+    # There, the DR site's only router and the line to its host are all there is.
+    assert set(unsaved(network("suxian"))) == {"dr-1", "dr-1--srv-dr"}
+    written = network("suxian").district
+    links = tuple(link for link in written.links if set(link.ends) != {"core-1", "dr-1"})
+    left = unsaved(of(written.model_copy(update={"links": links})))
+    assert set(left) == {"dr-1", "dr-1--srv-dr", "agg-dpc", "dpc", "agg-dpc--dr-1"}
+    assert left["agg-dpc--dr-1"] == (("dr-1", "agg-gac"),)
+
+
 def test_neither_core_of_two_is_a_single_point() -> None:
     assert not [r for r in found("suxian") if r.subject.startswith("core-")]
 
@@ -143,9 +156,10 @@ def test_a_line_taken_away_is_told_with_whom_it_hits() -> None:
     after = of(before.district.model_copy(update={"links": links}))
     new = {(r.subject, r.effect) for r in added(before, after) if r.tier == 1}
     # Without the hall the cave now hangs on ring-n alone, and what is behind it comes one after the other.
-    assert new == {
-        (subject, "exposed") for subject in ("cave-gw--ring-n", "ring-n", "north", "ring-n--ring-s", "ring-s", "south")
-    }
+    exposed = ("cave-gw--ring-n", "ring-n", "north", "ring-n--ring-s", "ring-s", "south")
+    # With the hall, too, all copies go by ring-n.
+    unsaved = ("cave-gw--ring-n", "ring-n", "north")
+    assert new == {(s, "exposed") for s in exposed} | {(s, "unsaved") for s in unsaved}
     assert added(before, before) == ()
 
 
@@ -153,7 +167,7 @@ def test_only_the_units_it_is_new_for_are_told() -> None:
     before = network("linwu")
     links = tuple(link for link in before.district.links if set(link.ends) != {"cave-gw", "ring-l"})
     after = of(before.district.model_copy(update={"links": links}))
-    ring = next(r for r in added(before, after) if (r.subject, r.tier) == ("ring-n", 1))
+    ring = next(r for r in added(before, after) if (r.subject, r.effect, r.tier) == ("ring-n", "exposed", 1))
     # Treasury and mill depended on it already.
     assert set(ring.units) == set(before.units) - {"treasury", "mill"}
 
