@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from inventory import load
 from inventory.asset import Copy, Devices, Postgres
@@ -133,3 +135,10 @@ def test_what_the_hosts_say_of_the_backups_is_a_risk_to_those_that_use_them(suxi
     }
     assert found["credit"].what.en == "credit: srv-dr: the newest copy is 9 h old (and 1 more)"
     assert found["credit"].mend.en == "netdr backup copy credit"
+
+
+def test_the_example_in_the_manual_can_be_written_in_an_inventory() -> None:
+    text = (ROOT / "docs" / "risk.md").read_text(encoding="utf-8")
+    block = text.partition("```yaml\n")[2].partition("```")[0]
+    written = Recovery.model_validate_json(json.dumps(yaml.safe_load(block)["recovery"]))
+    assert (len(written.deciders), len(written.custodians), written.elements["network"]) == (2, 5, 5)
