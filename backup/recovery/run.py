@@ -136,7 +136,7 @@ def carry_out(
     failures = [item.failure for item in done.values() if item.failure]
     if failures:
         left = ", ".join(step.id for step in plan.steps if step.id not in done) or "nothing"
-        hint = "mend the cause, then: netdr dr resume"
+        hint = "mend the cause; netdr dr status says how to go on"
         raise Problems([*failures, RecoveryError(f"not begun: {left}", where=plan.scenario, hint=hint)])
     return tuple(done.values())
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import click
 
+from backup.recovery.state import ALLOWED
 from backup.recovery.wish import Wish
 from inventory import placement
 from netdr.cli import drrun, guard, recovery, watch
@@ -143,17 +144,24 @@ def status(context: Context, as_json: bool) -> None:
     sites = {host.id: host.site for host in context.network.hosts("services")}
     wrong = [name for name, row in found.items() if not _as_placed(row, sites)]
     if as_json:
-        print_json({"epoch": epoch, "state": now, "open": opened, "services": found, "wrong": wrong})
+        whole = {"epoch": epoch, "state": now, "possible": ALLOWED[now], "open": opened}
+        print_json({**whole, "services": found, "wrong": wrong})
     else:
+        verbs = ", ".join(f"netdr dr {verb}" for verb in ALLOWED[now])
         click.echo(context.text(f"epoch {epoch}, {now}", f"第 {epoch} 次决定，{drrun.STATES[now]}"))
+        click.echo(context.text(f"possible: {verbs}", f"可执行：{verbs}"))
         for name in opened:
             click.echo(context.text(f"not finished: {name}", f"未完成：{name}"))
-        for name, row in found.items():
-            says = row["hosts"]
-            told = ", ".join(f"{host}: {state}" for host, state in says.items()) if isinstance(says, dict) else ""
-            click.echo(f"{'!' if name in wrong else ' '} {name:<12} {row['active']:<14} {told}")
+        _show_services(found, wrong)
     if wrong:
         raise RecoveryError("services are not where they should be", why=", ".join(wrong))
+
+
+def _show_services(found: Mapping[str, Mapping[str, object]], wrong: Collection[str]) -> None:
+    for name, row in found.items():
+        says = row["hosts"]
+        told = ", ".join(f"{host}: {how}" for host, how in says.items()) if isinstance(says, dict) else ""
+        click.echo(f"{'!' if name in wrong else ' '} {name:<12} {row['active']:<14} {told}")
 
 
 def _as_placed(row: Mapping[str, object], sites: Mapping[str, str]) -> bool:
