@@ -37,8 +37,9 @@ class Terminal:
         if self._yes:
             return f"{getpass.getuser()} (--yes)"
         shown = [f"  {name}: {fact} {value}" for name, facts in known.items() for fact, value in facts.items()]
-        question = self._context.text("Agreed? [y/N]", "同意吗？[y/N]")
-        words = self._asked(step, [*shown, f"{step.title.of(self._context.language)}. {question}"], limit)
+        title = step.title.of(self._context.language)
+        question = self._context.text(f"{title}. Agreed? [y/N]", f"{title}。同意吗？[y/N]")
+        words = self._asked(step, [*shown, question], limit)
         if words.lower() not in _YES:
             raise RecoveryError("not agreed", where=step.id, hint="nothing was changed by this step")
         return getpass.getuser()
