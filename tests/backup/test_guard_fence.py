@@ -86,7 +86,7 @@ def test_a_fenced_database_refuses_its_owner_and_comes_back_exactly(limited: tup
         assert as_clerk(server, "SELECT 1") == "1"
 
 
-@pytest.mark.parametrize("limited", (-1, 7), indirect=True)
+@pytest.mark.parametrize("limited", [-1, 7], indirect=True)
 def test_open_sessions_end_and_a_restart_lifts_nothing(limited: tuple[Cluster, int]) -> None:
     server, _ = limited
     argv = [*AS_POSTGRES, f"{server.programs}/psql", "-X", "-h", str(server.socket), "-U", "clerk", "-d", "records"]
