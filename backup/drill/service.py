@@ -31,7 +31,7 @@ Facts = Mapping[str, object]
 # What every service answers at (docs/architecture.md): the page a recovery looks at too.
 HEALTH = "/health"
 # Seconds. What must be refused is believed to be after the first; what must be answered gets more on a busy host.
-_REFUSED, _ANSWERED = 1.0, 15.0
+_REFUSED, _ANSWERED = 1.0, 5.0
 # RFC 9110, 15.3: the request was received, understood and accepted.
 _TAKEN = range(200, 300)
 

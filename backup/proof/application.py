@@ -22,6 +22,8 @@ from netdr.kernel.errors import BackupError, ProofError
 # Seconds that a service may take to start; the lab's take one.
 START = 120.0
 QUICK = 30.0
+# A timer's umask is closed (backup.timers); services expect the one of a login, which is what a failover gives them.
+_OPENLY = ("sh", "-c", 'umask 022; exec "$0" "$@"')
 
 
 def places(data: Sequence[object], folder: Path) -> Mapping[Path, Path]:
@@ -53,7 +55,7 @@ def start(bubble: Bubble, program: Path, ports: Sequence[int]) -> Mapping[str, o
         hint = "put there what starts the service at this site: a failover needs it too"
         raise ProofError("the service's program is not on this host", where=str(program), hint=hint)
     for verb, limit in (("start", START), ("status", QUICK)):
-        got = bubble.run([str(program), verb], limit=limit)
+        got = bubble.run([*_OPENLY, str(program), verb], limit=limit)
         if got.code != 0:
             what = "the service does not start from the restored data"
             hint = f"verify an older snapshot (--snapshot ID); is {program} right for this host?"
