@@ -158,7 +158,7 @@ def _ages(duty: Duty, standing: Standing, now: datetime, where: str) -> list[Net
             why = f"the promise is {limit} s"
             problems.append(BackupError(f"{what} is {age:.0f} s old", where=where, why=why, hint=hint))
     every, drilled = promise.drill.every if promise.drill else 0, _age(standing.drilled, now)
-    # That there never was a drill is an alert after a week; a district that is being set up has broken nothing.
+    # That there never was a drill is an alert after a day; a district that is being set up has broken nothing.
     if every and drilled is not None and drilled > every + DRILL_GRACE:
         why = f"the promise is {every} s"
         what = f"the recovery of {name} was last drilled {drilled:.0f} s ago"
