@@ -196,6 +196,7 @@ def test_the_most_important_tier_comes_first_then_the_most_units() -> None:
 def test_a_thousand_units_take_seconds() -> None:
     many = of(big_district(1100))
     assert len(many.units) > 1000
-    begun = time.monotonic()
+    # Of this thread: how busy the machine is with other things is not its affair.
+    begun = time.thread_time()
     assert len(risks(many, Known(0.0))) > 1000
-    assert time.monotonic() - begun < 20
+    assert time.thread_time() - begun < 20
