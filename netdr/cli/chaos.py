@@ -35,6 +35,8 @@ SETTLE_S, VISIT_S = 20.0, 1.0
 # An alert may wait for its rule's `for`, and for the group in Alertmanager.
 ALERT_S, RESOLVED_S = 60.0, 120.0
 MOVE_S = 600.0
+# Alerts that tell for a while of what has happened and is over.
+_PAST = frozenset({"DeviceRestarted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +263,8 @@ class Run:
     def _firing(self) -> list[str]:
         told = self._stage.json(self._stage.controller, "monitor", "status", codes=(0, 14))
         # What tells of the network; how old a backup is in a lab is nobody's concern here.
-        return sorted({one["name"] for one in told["alerts"] if one["severity"] != "none" and _of_network(one)})
+        names = {one["name"] for one in told["alerts"] if one["severity"] != "none" and _of_network(one)}
+        return sorted(names - _PAST)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
