@@ -28,7 +28,7 @@ from lab.sweep import Use
 from lab.visitor import get
 from netdr.cli.context import Context, print_json
 from netdr.cli.demo.stage import Stage
-from netdr.kernel.errors import LabError, NetdrError, RecoveryError, UsageError
+from netdr.kernel.errors import LabError, MonitorError, NetdrError, RecoveryError, UsageError
 
 # Seconds. A use that should work is waited for, then it is missing; a user's next visit comes this soon.
 SETTLE_S, VISIT_S = 20.0, 1.0
@@ -210,21 +210,22 @@ class Run:
         return not dead & set(self._active.values())
 
     def _alert(self, what: Trouble, since: float) -> None:
-        """See to it that the monitoring of a controller that has its power tells of what is cut or lost."""
-        if what.kind == "process":
-            return
-        dead = {node.id for one in self._broken if one.kind == "site" for node in self._network.at_site(one.name)}
-        node = next((one for one in (self._stage.controller, self._stage.dr_controller) if one not in dead), None)
-        if node is None:
+        """See to it that monitoring tells of what is cut or lost: it runs at the main site, while that has power."""
+        node = self._stage.controller
+        if what.kind == "process" or not self._has_power(node):
             return
         names = _concerned(self._network, what)
         end = time.monotonic() + ALERT_S
         while time.monotonic() < end:
-            told = self._stage.json(node, "monitor", "status", codes=(0, 14))
-            if any(_mentions(alert, names) for alert in told["alerts"]):
+            told = self._stage.json(node, "monitor", "status", codes=(0, MonitorError.exit_code))
+            if any(_mentions(alert, names) for alert in told.get("alerts", ())):
                 return
             time.sleep(1)
         self._violated("what is broken is told", f"no alert at {node} since {since:.0f} for {what.kind} {what.name}")
+
+    def _has_power(self, node: str) -> bool:
+        dead = {found.id for one in self._broken if one.kind == "site" for found in self._network.at_site(one.name)}
+        return node not in dead
 
     def _writes(self) -> None:
         """See to it that acknowledged writes are there, but for those that a failover may lose."""
@@ -250,7 +251,7 @@ class Run:
         self._number += 1
         self._reach()
         self._writes()
-        done = self._stage.json(self._stage.controller, "dr", "status", codes=(0, 11))
+        done = self._stage.json(self._stage.controller, "dr", "status", codes=(0, RecoveryError.exit_code))
         if done["wrong"]:
             self._violated("all is as before", f"not where they should be: {', '.join(done['wrong'])}")
         end = time.monotonic() + RESOLVED_S
@@ -261,7 +262,10 @@ class Run:
             time.sleep(2)
 
     def _firing(self) -> list[str]:
-        told = self._stage.json(self._stage.controller, "monitor", "status", codes=(0, 14))
+        node, codes = self._stage.controller, (0, MonitorError.exit_code)
+        told = self._stage.json(node, "monitor", "status", codes=codes)
+        if "alerts" not in told:
+            return [f"{node} cannot tell"]
         # What tells of the network; how old a backup is in a lab is nobody's concern here.
         names = {one["name"] for one in told["alerts"] if one["severity"] != "none" and _of_network(one)}
         return sorted(names - _PAST)
