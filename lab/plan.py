@@ -128,7 +128,8 @@ def _device(network: Network, node: Node) -> Mapping[str, File]:
 
 
 def _host(network: Network, node: Node, supplies: Supplies) -> Mapping[str, File]:
-    files = {**services.host_files(network, node.id), BOOT: host_boot(network, node, services.boot(network, node.id))}
+    commands = (*services.boot(network, node.id), _ENABLED)
+    files = {**services.host_files(network, node.id), BOOT: host_boot(network, node, commands)}
     if first := services.first_start(network, node.id):
         files[FIRST_START] = _script(first)
     if node.role == "controller":
@@ -141,6 +142,10 @@ def _host(network: Network, node: Node, supplies: Supplies) -> Mapping[str, File
 def host_boot(network: Network, node: Node, more: Iterable[tuple[str, ...]]) -> File:
     """Return the boot of a server: its network, the commands ``more``, then its SSH server."""
     return _script((*_host_commands(network, node), *more, ("/usr/sbin/sshd",)))
+
+
+# What init does in the usual run level with the services that playbooks/site.yml has enabled.
+_ENABLED = ("sh", "-c", 'for one in /etc/rc2.d/S*netdr-*; do [ ! -e "$one" ] || "$one" start || :; done')
 
 
 def _host_commands(network: Network, node: Node) -> Iterator[tuple[str, ...]]:
