@@ -22,7 +22,7 @@ _FIRST: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "away": {
         "record": ("main-lost",),
         "start-away": ("restore", "record"),
-        "announce": ("start-away",),
+        "announce": ("record",),
     },
     "home": {
         "stop-home": ("main-whole",),

@@ -91,13 +91,16 @@ def test_failover_is_refused_when_the_dr_site_itself_is_cut_off(fake: FakeWorld,
     assert fake.log == []
 
 
-def test_nothing_is_announced_when_a_service_does_not_start(fake: FakeWorld, tmp_path: Path) -> None:
+def test_a_service_that_does_not_come_back_holds_up_no_other(fake: FakeWorld, tmp_path: Path) -> None:
     lose_main_site(fake)
     del fake.copies["portal"]
 
     with pytest.raises(Problems, match="there is no copy"):
         go(fake, tmp_path, "failover")
-    assert fake.announced is None
+    others = {service.id for service in fake.network.district.services} - {"portal"}
+    assert fake.running == {("srv-dr", name) for name in others}
+    assert fake.announced is not None
+    assert set(fake.announced.active.values()) == {"dr"}
 
 
 def test_failback_loses_nothing_that_was_written_at_the_dr_site(fake: FakeWorld, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from backup.recovery import scenario
+from backup.recovery import graph, scenario
 from backup.recovery.plan import Plan, Step
 from inventory.entry import Name
 from netdr.kernel.errors import RecoveryError
@@ -33,11 +33,14 @@ def test_twins_are_refused() -> None:
         Plan.of("x", [Step("a", TITLE), Step("a", TITLE)])
 
 
-def test_failover_announces_only_what_serves_and_fences_before_it_starts() -> None:
+def test_failover_fences_before_it_starts_and_no_service_waits_for_another() -> None:
     plan = scenario.load_all()["server-room-lost"].plan(["approval", "portal"])
+    before = graph.ancestors(plan)
 
+    assert {"detect", "decide", "fence"} <= before["switch"]
+    assert not [name for name in before["verify:approval"] if name.endswith(":portal")]
     for service in ("approval", "portal"):
-        assert position(plan, "fence") < position(plan, f"start:{service}") < position(plan, "switch")
+        assert position(plan, "fence") < position(plan, f"start:{service}")
         assert position(plan, "detect") < position(plan, f"restore:{service}")
         assert position(plan, "switch") < position(plan, f"verify:{service}")
 
