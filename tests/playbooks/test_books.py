@@ -103,6 +103,7 @@ def test_service_files(written: tuple[str, Path]) -> None:
     jobs = {f"{host}-netdr-{verb}-{asset}.{part}" for host, verbs in done.items() for verb in verbs
             for asset in kept[host] for part in ("service", "timer")}  # fmt: skip
     jobs |= {f"{host}-netdr-stream-registry.{part}" for host in ("store", "store-b") for part in ("service", "timer")}
+    jobs |= {f"store-b-netdr-drill-{every}.{part}" for every in ("30d", "90d") for part in ("service", "timer")}
     assert set(texts) == jobs | {f"{host}-{name}{end}" for host in ("warden", "warden-b") for name in daemons}
     assert not [name for name, text in texts.items() if "{{" in text or "{%" in text]
     for name, text in texts.items():
