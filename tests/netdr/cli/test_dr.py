@@ -78,7 +78,7 @@ def test_a_bad_plan_of_the_district_is_told_with_its_line(tmp_path: Path) -> Non
 
 def test_the_rto_to_expect_is_made_of_past_runs(context: Context) -> None:
     guessed = json.loads(run(context, "plan", "simulate", "server-room-lost", "--json").output)
-    # By hand, from the limits: detect 60 + decide 3600 + restore 1200 + start 120 + verify 60: the switch is beside them.
+    # By the limits: detect 60 + decide 3600 + restore 1200 + start 120 + verify 60; the switch is beside them.
     assert guessed["services"]["notices"]["median"] == 5040
     assert guessed["services"]["notices"]["people"] == 3600
 
